@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// FS is what the engine asks of a file system, and the seam at which crash
+// tests put another one. Paths are those of package os. All errors are those
+// of package os.
+type FS interface {
+	Open(name string) (File, error)                                // for reading
+	OpenFile(name string, flag int, perm fs.FileMode) (File, error) // as os.OpenFile
+	Mkdir(name string, perm fs.FileMode) error
+	ReadDir(name string) ([]fs.DirEntry, error) // sorted by name
+	Stat(name string) (fs.FileInfo, error)
+	Rename(from, to string) error // replaces to
+	Remove(name string) error
+	SyncDir(name string) error // makes names created, renamed and removed in it durable
+}
+
+// A File is an open file of an FS.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Writer // at the file's own position
+	io.Closer
+	Stat() (fs.FileInfo, error)
+	Sync() error // makes the contents and the size durable
+	Truncate(size int64) error
+
+	// Map maps the first size bytes for reading. The bytes stay valid until
+	// unmap, also after Close and after the file is removed. The file must
+	// not shrink meanwhile: only files that are never written again are mapped.
+	Map(size int) (data []byte, unmap func() error, err error)
+
+	// Lock takes the advisory exclusive lock of the file without waiting and
+	// reports whether it was had. Closing the file, and the end of the process
+	// however it ends, release it.
+	Lock() (bool, error)
+	Unlock() error
+}
+
+// OS is the real file system.
+var OS FS = osFS{}
+
+type osFS struct{}
+
+func (osFS) Open(name string) (File, error) { return osOpen(name, os.O_RDONLY, 0) }
+
+func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	return osOpen(name, flag, perm)
+}
+
+func osOpen(name string, flag int, perm fs.FileMode) (File, error) {
+	f, err := os.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{f}, nil
+}
+
+func (osFS) Mkdir(name string, perm fs.FileMode) error  { return os.Mkdir(name, perm) }
+func (osFS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
+func (osFS) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
+func (osFS) Rename(from, to string) error               { return os.Rename(from, to) }
+func (osFS) Remove(name string) error                   { return os.Remove(name) }
+
+func (osFS) SyncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+type osFile struct{ *os.File }
+
+func (f osFile) Map(size int) ([]byte, func() error, error) {
+	if size == 0 {
+		return nil, func() error { return nil }, nil
+	}
+	data, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, nil, &fs.PathError{Op: "mmap", Path: f.Name(), Err: err}
+	}
+	// Reads jump about; reading ahead would fetch pages nobody asked for.
+	_ = unix.Madvise(data, unix.MADV_RANDOM)
+	return data, func() error { return unix.Munmap(data) }, nil
+}
+
+func (f osFile) Lock() (bool, error) {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch err {
+		case nil:
+			return true, nil
+		case unix.EINTR:
+			continue
+		case unix.EWOULDBLOCK:
+			return false, nil
+		}
+		return false, &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
+	}
+}
+
+func (f osFile) Unlock() error {
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_UN); err != nil {
+		return &fs.PathError{Op: "unlock", Path: f.Name(), Err: err}
+	}
+	return nil
+}

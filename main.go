@@ -1,0 +1,5 @@
+// Command kvsh is a durable key-value database that lives in a directory and
+// is driven from the shell.
+package main
+
+func main() {}
