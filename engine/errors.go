@@ -186,4 +186,3 @@ func checkFamily(name string) error {
 	}
 	return nil
 }
-

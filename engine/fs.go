@@ -12,7 +12,7 @@ import (
 // tests put another one. Paths are those of package os. All errors are those
 // of package os.
 type FS interface {
-	Open(name string) (File, error)                                // for reading
+	Open(name string) (File, error)                                 // for reading
 	OpenFile(name string, flag int, perm fs.FileMode) (File, error) // as os.OpenFile
 	Mkdir(name string, perm fs.FileMode) error
 	ReadDir(name string) ([]fs.DirEntry, error) // sorted by name

@@ -244,12 +244,12 @@ type Capabilities uint32
 
 // The capabilities.
 const (
-	CanWrite     Capabilities = 1 << iota // Update, Begin, Load
-	CanReadPast                           // View at an earlier revision
-	CanWatch                              // Watch
-	CanFamilies                           // column families other than the default
-	CanExpire                             // SetExpiring
-	CanPersist                            // what was committed outlives the process
+	CanWrite    Capabilities = 1 << iota // Update, Begin, Load
+	CanReadPast                          // View at an earlier revision
+	CanWatch                             // Watch
+	CanFamilies                          // column families other than the default
+	CanExpire                            // SetExpiring
+	CanPersist                           // what was committed outlives the process
 )
 
 // Has reports whether all of want are there.
