@@ -175,11 +175,11 @@ func (r *run) source(o *iterOptions) source {
 	if o.reverse {
 		slices.Reverse(in)
 	}
-	return &runSource{o: *o, tables: in}
+	return &runIter{o: *o, tables: in}
 }
 
-// runSource is the concatenation of the tables of a run.
-type runSource struct {
+// runIter is the concatenation of the tables of a run.
+type runIter struct {
 	o      iterOptions
 	tables []*lazyTable // not begun yet
 	source              // of the table under way; nil at the start
@@ -187,7 +187,7 @@ type runSource struct {
 	failed error
 }
 
-func (s *runSource) next() bool {
+func (s *runIter) next() bool {
 	for {
 		if s.source != nil {
 			if s.source.next() {
@@ -221,9 +221,9 @@ func (l *lazyTable) bounded(o iterOptions) iterOptions {
 	return o
 }
 
-func (s *runSource) err() error { return s.failed }
+func (s *runIter) err() error { return s.failed }
 
-func (s *runSource) close() {
+func (s *runIter) close() {
 	for _, t := range s.begun {
 		t.close()
 	}

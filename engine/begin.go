@@ -29,8 +29,18 @@ func (s *readSet) key(ikey []byte, v *version, found bool) {
 	}
 }
 
-func (s *readSet) span(o *iterOptions) {
-	s.spans = append(s.spans, *o)
+// span remembers a range that was looked through: up to the key last, if that
+// is not nil, and else to its end.
+func (s *readSet) span(o *iterOptions, last []byte) {
+	seen := *o
+	switch {
+	case last == nil:
+	case o.reverse:
+		seen.lo = bytes.Clone(last)
+	default:
+		seen.hi = append(bytes.Clone(last), 0)
+	}
+	s.spans = append(s.spans, seen)
 }
 
 func (s *readSet) expiry(v *version) {
@@ -172,16 +182,13 @@ func (db *DB) stampOf(b *base, rev Rev) (Stamp, error) {
 		return 0, nil
 	case b.man.folded.rev:
 		return b.man.folded.stamp, nil
+	case b.man.firstReadable():
+		return b.man.historyStamp, nil
 	}
 	var stamp Stamp
 	err := db.records(context.Background(), rev, rev, func(r *record) error {
 		stamp = r.stamp
 		return nil
 	})
-	if errors.Is(err, ErrHistoryGone) && rev == b.man.firstReadable() {
-		// Its own record is gone, but the one after it is there: what had not
-		// expired then had not expired before.
-		return db.stampOf(b, rev+1)
-	}
 	return stamp, err
 }

@@ -89,6 +89,8 @@ type DB struct {
 
 	changed chan struct{} // closed and replaced at each commit of this handle
 
+	foldDue atomic.Bool // the tail is long enough to be folded
+
 	turn    sync.Mutex // held by the one goroutine that builds or commits a round
 	waiting atomic.Int32
 	round   *round // under turn
@@ -153,13 +155,13 @@ func (db *DB) identify() error {
 	return nil
 }
 
-// Close waits for calls under way and releases what the handle holds. Unless
-// sync is "always" it makes durable what is due.
+// Close waits for calls under way and releases what the handle holds. With
+// sync "interval" it makes durable what is not yet. A second Close does nothing.
 func (db *DB) Close() error {
 	db.mu.Lock()
 	if db.closed {
 		db.mu.Unlock()
-		return ErrClosed
+		return nil
 	}
 	db.closed = true
 	close(db.changed)
@@ -389,7 +391,7 @@ func (db *DB) viewPast(core *txCore, at Rev) error {
 	if err != nil {
 		return err
 	}
-	core.rev, core.past, core.now = at, true, stamp.Time()
+	core.rev, core.now = at, stamp.Time()
 	return nil
 }
 

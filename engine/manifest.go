@@ -18,8 +18,10 @@ import (
 //	generation 12               grows with every MANIFEST
 //	folded 913 8d3f2a11 78…     the tables hold everything up to this
 //	                            revision; its checksum (- if not known), its stamp
-//	history 1 1048576           first revision of which every later state can
-//	                            be read; bytes of segments in history/
+//	history 1 78… 1048576       first revision that is kept: the state before it
+//	                            and every later one can be read; the stamp of
+//	                            the revision before it; bytes of the folded
+//	                            records since and of the tables they ingested
 //	setting NAME "value"        a setting of the database that is not the default
 //	merge 9 4 5 6               under way: run 9 grows from runs 4, 5 and 6
 //	table ID SIZE SUM ENTRIES RUN MINREV MAXREV REV STAMP ORIGIN "LOWER" "FIRST" "LAST"
@@ -48,8 +50,9 @@ type manifest struct {
 	database     [16]byte
 	generation   uint64
 	folded       position // only rev, sum, anySum and stamp
-	historyFrom  Rev      // first revision of history/, or of log/ where history/ is empty
-	historyBytes int64
+	historyFrom  Rev      // first revision that is kept; from 1
+	historyStamp Stamp    // of the revision before it
+	historyBytes int64    // of the folded records since, and of tables they ingested
 	settings     []setting
 	merge        *mergeState
 	tables       []tableLine
@@ -97,7 +100,7 @@ func (m *manifest) setting(name, def string) string {
 	return def
 }
 
-// historyAt is the first revision whose state can be read: that before the
+// firstReadable is the first revision whose state can be read: that before the
 // first one kept is known too.
 func (m *manifest) firstReadable() Rev { return m.historyFrom - 1 }
 
@@ -108,7 +111,7 @@ func (m *manifest) encode() []byte {
 	if !m.folded.anySum {
 		sum = fmt.Sprintf("%08x", m.folded.sum)
 	}
-	b = fmt.Appendf(b, "folded %d %s %d\nhistory %d %d\n", m.folded.rev, sum, m.folded.stamp, m.historyFrom, m.historyBytes)
+	b = fmt.Appendf(b, "folded %d %s %d\nhistory %d %d %d\n", m.folded.rev, sum, m.folded.stamp, m.historyFrom, m.historyStamp, m.historyBytes)
 	for _, s := range m.settings {
 		b = fmt.Appendf(b, "setting %s %s\n", s.name, strconv.QuoteToASCII(s.value))
 	}
@@ -194,6 +197,7 @@ func (m *manifest) decodeLine(line string) error {
 		m.folded.stamp = Stamp(p.number())
 	case "history":
 		m.historyFrom = Rev(p.number())
+		m.historyStamp = Stamp(p.number())
 		m.historyBytes = int64(p.number())
 	case "setting":
 		m.settings = append(m.settings, setting{name: p.word(), value: p.quoted()})

@@ -20,7 +20,6 @@ type txCore struct {
 	rev      Rev   // reads see this revision and, in a round, what is pending
 	base     *base // pinned; nil until the first read
 	readonly bool
-	past     bool // at an earlier revision than the newest
 
 	// round is the group of transactions this one will be committed with: its
 	// pending records are part of what is read. nil outside Update.
@@ -29,6 +28,7 @@ type txCore struct {
 	writes    map[string]*operation // by ikey
 	writeSize int64                 // what they take in a record
 	sorted    []*operation          // the writes in order; nil if it has to be made
+	ingest    *operation            // the table that a load commits instead of writes
 
 	reads *readSet // what was read, for the check at commit; nil if nobody asks
 }
@@ -155,11 +155,11 @@ func (t *dbTx) Get(ctx context.Context, key string) (Entry, error) {
 }
 
 // written is a write of the transaction itself as a version. It has no
-// revision yet: the one it would get if it were committed now.
+// revision and no stamp yet.
 func (c *txCore) written(o *operation) version {
 	return version{
 		key: appendIKey(nil, string(o.family), string(o.key)), value: o.value, size: len(o.value),
-		rev: c.rev + 1, stamp: Stamp(c.now.UnixMilli()) << 16, expires: o.expires, deleted: o.op == OpDelete,
+		expires: o.expires, deleted: o.op == OpDelete,
 	}
 }
 
@@ -276,13 +276,14 @@ func (t *dbTx) walk(ctx context.Context, r *Range, f func(*version) bool) error 
 	if none {
 		return nil
 	}
-	if t.reads != nil {
-		t.reads.span(&o)
-	}
 	left := r.Limit
+	whole := o
 	for range 100 {
 		last, err := t.walkOnce(ctx, &o, &left, r.Limit > 0, f)
 		if err != errVanished {
+			if t.reads != nil {
+				t.reads.span(&whole, last)
+			}
 			return err
 		}
 		if err := t.again(err); err != nil {
@@ -304,6 +305,7 @@ func (t *dbTx) walk(ctx context.Context, r *Range, f func(*version) bool) error 
 // context.
 const contextEvery = 256
 
+// walkOnce returns the last key it went to, or nil if it saw the whole range.
 func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, limited bool, f func(*version) bool) (last []byte, err error) {
 	src, err := t.open(o)
 	if err != nil {
@@ -325,22 +327,22 @@ func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, limited 
 		v := src.cur()
 		if v.rev == math.MaxUint64 {
 			own := *v
-			own.rev = t.rev + 1
+			own.rev = 0
 			v = &own
 		}
 		*left--
 		if t.reads != nil {
 			t.reads.expiry(v)
 		}
+		last = append(last[:0], v.key...)
 		if !f(v) {
-			return nil, nil
+			return last, nil
 		}
 		if t.done {
 			return nil, fmt.Errorf("transaction: %w", ErrClosed)
 		}
-		last = append(last[:0], v.key...)
 	}
-	return nil, nil
+	return last, nil
 }
 
 func (t *dbTx) Scan(ctx context.Context, r Range) iter.Seq2[Entry, error] {
@@ -389,7 +391,7 @@ func (t *dbTx) Families(ctx context.Context) ([]string, error) {
 			}
 		}
 		if t.reads != nil {
-			t.reads.span(&o)
+			t.reads.span(&o, found)
 		}
 		if found == nil {
 			return names, nil

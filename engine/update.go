@@ -90,7 +90,7 @@ func (db *DB) transact(ctx context.Context, run func(*txCore) error) (Result, er
 	db.turn.Lock()
 	db.waiting.Add(-1)
 	r, err := db.enter(ctx)
-	if err != nil {
+	if r == nil {
 		db.turn.Unlock()
 		return Result{Outcome: NotCommitted}, err
 	}
@@ -103,7 +103,7 @@ func (db *DB) transact(ctx context.Context, run func(*txCore) error) (Result, er
 	if r.err != nil && (depends || res.Outcome == Committed) {
 		return Result{Outcome: r.outcome}, r.err
 	}
-	if err == nil && r.err == nil && r.size > 0 {
+	if err == nil && db.foldDue.Load() {
 		db.maintainAfter(ctx)
 	}
 	return res, err
@@ -113,7 +113,7 @@ func (db *DB) transact(ctx context.Context, run func(*txCore) error) (Result, er
 // with the turn.
 func (db *DB) enter(ctx context.Context) (*round, error) {
 	if db.round != nil {
-		return db.round, ctx.Err()
+		return db.round, nil
 	}
 	if err := db.w.prepare(ctx, db); err != nil {
 		return nil, err
@@ -129,22 +129,53 @@ func (db *DB) leave(r *round) {
 	if db.waiting.Load() > 0 && r.size < maxRoundSize && len(r.records) < maxRoundRecords {
 		return
 	}
-	db.round = nil
+	db.settle(r)
+	db.finish(r)
+}
+
+// settle commits what is pending in a round, still under the lock.
+func (db *DB) settle(r *round) {
+	r.outcome = Committed
 	if len(r.records) == 0 {
-		r.outcome = Committed
-	} else {
-		r.outcome, r.err = db.w.commit(db, r)
-		if r.err == nil {
-			db.publish(r)
-		}
+		return
 	}
+	if r.outcome, r.err = db.w.commit(db, r); r.err == nil {
+		db.publish(r)
+	}
+}
+
+// finish gives the lock back and tells those who wait.
+func (db *DB) finish(r *round) {
+	db.round = nil
 	db.w.unlock()
 	close(r.done)
+}
+
+// exclusive runs f under the lock, behind everything pending, for changes of
+// the files that are no transactions.
+func (db *DB) exclusive(ctx context.Context, f func() error) error {
+	db.waiting.Add(1)
+	db.turn.Lock()
+	db.waiting.Add(-1)
+	defer db.turn.Unlock()
+	r, err := db.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.finish(r)
+	db.settle(r)
+	if r.err != nil {
+		return r.err
+	}
+	return f()
 }
 
 // build runs one transaction and puts its record behind those of the round.
 func (r *round) build(ctx context.Context, db *DB, run func(*txCore) error) (Result, error) {
 	none := Result{Outcome: NotCommitted}
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
 	core := &txCore{db: db, now: db.opts.now(), rev: r.rev, round: r}
 	defer core.end()
 	if err := run(core); err != nil {
@@ -156,6 +187,9 @@ func (r *round) build(ctx context.Context, db *DB, run func(*txCore) error) (Res
 	ops := make([]operation, 0, len(core.writes))
 	for _, w := range core.order() {
 		ops = append(ops, *w)
+	}
+	if core.ingest != nil {
+		ops = append(ops[:0], *core.ingest)
 	}
 	return r.push(db, ops, core.now), nil
 }
@@ -378,6 +412,7 @@ func (w *writer) commit(db *DB, r *round) (Outcome, error) {
 		return w.fail(db, err)
 	}
 	w.tailSize += r.size
+	db.foldDue.Store(w.tailSize > foldSize)
 	if !w.walSync {
 		w.unsynced = true
 		w.syncLater(db)
