@@ -161,15 +161,14 @@ func (db *DB) touched(ctx context.Context, core *txCore, after Rev, match func(i
 	if core.round.start.rev <= after {
 		return nil, nil
 	}
-	errFound := errors.New("found")
 	err = db.events(ctx, after+1, core.round.start.rev, func(_ *record, v *version) error {
 		if match(v.key) {
 			found = bytes.Clone(v.key)
-			return errFound
+			return errStop
 		}
 		return nil
 	})
-	if err == errFound {
+	if err == errStop {
 		err = nil
 	}
 	return found, err
