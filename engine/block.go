@@ -330,9 +330,12 @@ func (r *keyRun) search(key []byte, at Rev, as assigned) int {
 
 // match appends to hits the versions from..to-1 whose user key ok accepts.
 func (r *keyRun) match(from, to int, ok func([]byte) bool, hits []uint32) []uint32 {
+	if from >= to {
+		return hits
+	}
 	ends := &r.cols[colKeyEnd]
 	start, _ := ends.span(from)
-	if from < to && ends.width == 0 && ends.slope > 0 {
+	if ends.width == 0 {
 		// Keys of one length: no end has to be read. This loop is what a
 		// suffix listing spends its time in.
 		end := ends.at(from)
