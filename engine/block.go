@@ -359,9 +359,29 @@ func (r *keyRun) match(from, to int, ok func([]byte) bool, hits []uint32) []uint
 
 // load fills v with version i, without its value.
 func (r *keyRun) load(i int, as assigned, v *version) {
+	r.loadKey(i, v)
+	r.loadMeta(i, as, v)
+}
+
+// loadKey fills in what all versions of a run have of their own.
+func (r *keyRun) loadKey(i int, v *version) {
 	v.key, v.value = r.key(i), nil
 	from, to := r.cols[colValueEnd].span(i)
 	v.size = int(to - from)
+}
+
+// uniform reports whether loadMeta gives the same for every version.
+func (r *keyRun) uniform() bool {
+	for i := colRev; i <= colDeleted; i++ {
+		if !r.cols[i].constant() {
+			return false
+		}
+	}
+	return true
+}
+
+// loadMeta fills in the rest.
+func (r *keyRun) loadMeta(i int, as assigned, v *version) {
 	v.rev = Rev(r.cols[colRev].at(i))
 	v.stamp = Stamp(r.cols[colStamp].at(i))
 	v.origin = r.cols[colOrigin].at(i)
