@@ -330,9 +330,12 @@ func (r *keyRun) search(key []byte, at Rev, as assigned) int {
 
 // match appends to hits the versions from..to-1 whose user key ok accepts.
 func (r *keyRun) match(from, to int, ok func([]byte) bool, hits []uint32) []uint32 {
+	if from >= to {
+		return hits
+	}
 	ends := &r.cols[colKeyEnd]
 	start, _ := ends.span(from)
-	if from < to && ends.width == 0 && ends.slope > 0 {
+	if ends.width == 0 {
 		// Keys of one length: no end has to be read. This loop is what a
 		// suffix listing spends its time in.
 		end := ends.at(from)
@@ -356,9 +359,29 @@ func (r *keyRun) match(from, to int, ok func([]byte) bool, hits []uint32) []uint
 
 // load fills v with version i, without its value.
 func (r *keyRun) load(i int, as assigned, v *version) {
+	r.loadKey(i, v)
+	r.loadMeta(i, as, v)
+}
+
+// loadKey fills in what all versions of a run have of their own.
+func (r *keyRun) loadKey(i int, v *version) {
 	v.key, v.value = r.key(i), nil
 	from, to := r.cols[colValueEnd].span(i)
 	v.size = int(to - from)
+}
+
+// uniform reports whether loadMeta gives the same for every version.
+func (r *keyRun) uniform() bool {
+	for i := colRev; i <= colDeleted; i++ {
+		if !r.cols[i].constant() {
+			return false
+		}
+	}
+	return true
+}
+
+// loadMeta fills in the rest.
+func (r *keyRun) loadMeta(i int, as assigned, v *version) {
 	v.rev = Rev(r.cols[colRev].at(i))
 	v.stamp = Stamp(r.cols[colStamp].at(i))
 	v.origin = r.cols[colOrigin].at(i)

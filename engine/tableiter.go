@@ -27,6 +27,9 @@ func (t *table) iter(o iterOptions) source {
 	if o.reverse {
 		it.step = -1
 	}
+	if o.match != nil {
+		it.feed = t.newMatchFeed(o)
+	}
 	return it
 }
 
@@ -46,16 +49,25 @@ type tableIter struct {
 	block   blockEntry
 
 	run     keyRun
+	uniform bool // all versions of the run have what v has, but for loadKey
 	values  []byte
 	hasVals bool // values are read
 	i, stop int
 	hits    []uint32 // with match: the versions of the block to yield
 	v       version
+
+	feed *matchFeed // if not nil, where blocks come from
 }
 
 func (it *tableIter) cur() *version { return &it.v }
 func (it *tableIter) err() error    { return it.e }
-func (it *tableIter) close()        { it.t.release() }
+
+func (it *tableIter) close() {
+	if it.feed != nil {
+		it.feed.close()
+	}
+	it.t.release()
+}
 
 func (it *tableIter) next() bool {
 	for it.e == nil {
@@ -76,7 +88,10 @@ func (it *tableIter) next() bool {
 
 // load makes version i of the block current.
 func (it *tableIter) load(i int) bool {
-	it.run.load(i, it.t.as, &it.v)
+	it.run.loadKey(i, &it.v)
+	if !it.uniform {
+		it.run.loadMeta(i, it.t.as, &it.v)
+	}
 	if it.o.keysOnly || it.v.deleted {
 		return true
 	}
@@ -94,12 +109,30 @@ func (it *tableIter) load(i int) bool {
 // nextBlock goes to the next block that may have something, and reports
 // whether there is one.
 func (it *tableIter) nextBlock() bool {
-	if !it.move() || it.beyond() {
+	if it.feed != nil {
+		var found *blockHits
+		if found, it.e = it.feed.next(); found == nil {
+			it.last = true
+			return false
+		}
+		it.block, it.run, it.hits = found.block, found.run, found.hits
+		it.enter(0, len(it.hits))
+		return true
+	}
+	if !it.move() {
 		it.last = true
 		return false
 	}
+	if bound, _ := it.page.bound(it.blockNo); it.o.reverse && bytes.Compare(bound, it.o.lo) < 0 {
+		it.last = true // this one and all before it lie below the range
+		return false
+	}
+	return it.read()
+}
+
+// read reads block blockNo of the page, and finds what to yield of it.
+func (it *tableIter) read() bool {
 	it.block = it.page.block(it.blockNo)
-	it.hasVals = false
 	if it.e = it.t.keyRun(&it.block, nil, &it.run); it.e != nil {
 		return false
 	}
@@ -108,11 +141,20 @@ func (it *tableIter) nextBlock() bool {
 		it.hits = it.run.match(from, to, it.o.match, it.hits[:0])
 		from, to = 0, len(it.hits)
 	}
+	it.enter(from, to)
+	return true
+}
+
+// enter begins with the versions, or hits, from..to-1 of the block.
+func (it *tableIter) enter(from, to int) {
+	it.hasVals = false
+	if it.uniform = it.run.uniform(); it.uniform {
+		it.run.loadMeta(0, it.t.as, &it.v)
+	}
 	it.i, it.stop = from, to
 	if it.o.reverse {
 		it.i, it.stop = to-1, from-1
 	}
-	return true
 }
 
 // move goes to the next block, or to the first.
@@ -173,16 +215,6 @@ func (it *tableIter) seek() bool {
 		it.blockNo = min(it.page.search(key, newestRev), it.page.n-1)
 	}
 	return true
-}
-
-// beyond reports whether the block, and so all that would follow, lies outside
-// the range, as far as its bound can tell.
-func (it *tableIter) beyond() bool {
-	if !it.o.reverse || it.o.lo == nil {
-		return false
-	}
-	bound, _ := it.page.bound(it.blockNo)
-	return bytes.Compare(bound, it.o.lo) < 0
 }
 
 // clip returns which versions of the block lie in the range, and notes when
