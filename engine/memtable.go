@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"slices"
 	"sort"
 	"sync"
@@ -116,13 +115,5 @@ func (m *memtable) prepend(older *memtable) {
 
 // sortVersions sorts as tables are: by key, then newest first.
 func sortVersions(vs []version) {
-	slices.SortFunc(vs, func(a, b version) int {
-		if c := bytes.Compare(a.key, b.key); c != 0 {
-			return c
-		}
-		if a.rev > b.rev {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(vs, func(a, b version) int { return compareVersions(&a, &b) })
 }

@@ -182,12 +182,12 @@ func (s *sorter) write(r *sorterRun, src source) error {
 	s.out = append(s.out[:0], make([]byte, runBlockHeaderSize)...)
 	for src.next() {
 		v := src.cur()
-		if n := recordSize(len(v.key), len(v.value), v.expires); len(s.out)+n > s.block {
+		if n := itemSize(len(v.key), len(v.value), v.expires); len(s.out)+n > s.block {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
-		s.out = appendRecord(s.out, v)
+		s.out = appendItem(s.out, v)
 		r.last = append(r.last[:0], v.key...)
 	}
 	if err := src.err(); err != nil {
@@ -261,7 +261,7 @@ func (r *runSource) next() bool {
 	if r.e != nil || len(r.rest) == 0 && !r.read() {
 		return false
 	}
-	r.rest = r.rest[parseRecord(r.rest, &r.v):]
+	r.rest = r.rest[parseItem(r.rest, &r.v):]
 	return true
 }
 

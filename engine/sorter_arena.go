@@ -26,7 +26,7 @@ const (
 	sorterRecordHeaderSize = 8
 )
 
-func recordSize(key, value int, expires int64) int {
+func itemSize(key, value int, expires int64) int {
 	n := sorterRecordHeaderSize + key + value
 	if expires != 0 {
 		n += 8
@@ -34,7 +34,7 @@ func recordSize(key, value int, expires int64) int {
 	return n
 }
 
-func appendRecord(dst []byte, v *version) []byte {
+func appendItem(dst []byte, v *version) []byte {
 	head := uint32(len(v.key))
 	if v.deleted {
 		head |= recordDeleted
@@ -54,9 +54,9 @@ func appendRecord(dst []byte, v *version) []byte {
 	return append(dst, v.value...)
 }
 
-// parseRecord reads the record at the start of b, which is whole, and returns
+// parseItem reads the record at the start of b, which is whole, and returns
 // its length. The slices of v point into b.
-func parseRecord(b []byte, v *version) int {
+func parseItem(b []byte, v *version) int {
 	head, size := binary.LittleEndian.Uint32(b), int(binary.LittleEndian.Uint32(b[4:]))
 	at := sorterRecordHeaderSize
 	*v = version{deleted: head&recordDeleted != 0, size: size}
@@ -76,8 +76,8 @@ func parseRecord(b []byte, v *version) int {
 	return end
 }
 
-// recordKey is the key of the record at the start of b.
-func recordKey(b []byte) []byte {
+// itemKey is the key of the record at the start of b.
+func itemKey(b []byte) []byte {
 	head := binary.LittleEndian.Uint32(b)
 	at := sorterRecordHeaderSize
 	if head&recordExpires != 0 {
@@ -144,8 +144,8 @@ func (a *arena) add(key, value []byte, size int, expires int64, deleted bool) {
 		a.last = append(a.last[:0], key...)
 	}
 	v := version{key: key, value: value, size: size, expires: expires, deleted: deleted}
-	c := a.room(recordSize(len(key), len(value), expires))
-	*c = appendRecord(*c, &v)
+	c := a.room(itemSize(len(key), len(value), expires))
+	*c = appendItem(*c, &v)
 	a.count++
 }
 
@@ -173,9 +173,9 @@ func (a *arena) record(it arenaItem) []byte { return a.chunks[it.chunk][it.off:]
 // first is the least key. The arena is not empty and source has been called.
 func (a *arena) first() []byte {
 	if a.sorted {
-		return recordKey(a.chunks[0])
+		return itemKey(a.chunks[0])
 	}
-	return recordKey(a.record(a.items[0]))
+	return itemKey(a.record(a.items[0]))
 }
 
 // source sorts the arena and yields each key once, with the record that was
@@ -189,7 +189,7 @@ func (a *arena) source() source {
 	for i, c := range a.chunks {
 		var v version
 		for off := 0; off < len(c); {
-			n := parseRecord(c[off:], &v)
+			n := parseItem(c[off:], &v)
 			a.items = append(a.items, arenaItem{prefix: keyPrefix(v.key[skip:]), chunk: uint32(i), off: uint32(off)})
 			off += n
 		}
@@ -213,7 +213,7 @@ func (a *arena) compare(x, y arenaItem) int {
 	if x.prefix != y.prefix {
 		return cmp.Compare(x.prefix, y.prefix)
 	}
-	if c := bytes.Compare(recordKey(a.record(x)), recordKey(a.record(y))); c != 0 {
+	if c := bytes.Compare(itemKey(a.record(x)), itemKey(a.record(y))); c != 0 {
 		return c
 	}
 	if x.chunk != y.chunk {
@@ -319,11 +319,11 @@ func (s *arenaSource) next() bool {
 	for s.i < len(s.a.items) {
 		b := s.a.record(s.a.items[s.i])
 		s.i++
-		if s.begun && bytes.Equal(recordKey(b), s.v.key) {
+		if s.begun && bytes.Equal(itemKey(b), s.v.key) {
 			continue // an earlier record of the same key
 		}
 		s.begun = true
-		parseRecord(b, &s.v)
+		parseItem(b, &s.v)
 		return true
 	}
 	return false
@@ -332,7 +332,7 @@ func (s *arenaSource) next() bool {
 func (s *arenaSource) nextSorted() bool {
 	for s.i < len(s.a.chunks) {
 		if c := s.a.chunks[s.i]; s.off < len(c) {
-			s.off += parseRecord(c[s.off:], &s.v)
+			s.off += parseItem(c[s.off:], &s.v)
 			return true
 		}
 		s.i, s.off = s.i+1, 0

@@ -112,10 +112,6 @@ func randomVersions(r *rand.Rand, n int) []version {
 	return vs
 }
 
-func sortVersions(vs []version) {
-	slices.SortFunc(vs, func(a, b version) int { return compareVersions(&a, &b) })
-}
-
 func sameVersion(a, b *version) bool {
 	return bytes.Equal(a.key, b.key) && bytes.Equal(a.value, b.value) && a.size == b.size && a.rev == b.rev &&
 		a.stamp == b.stamp && a.origin == b.origin && a.expires == b.expires && a.deleted == b.deleted

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -198,13 +197,12 @@ func bounds(family string, r *Range) (o iterOptions, none bool) {
 // prefixEnd is the least string greater than every string with the prefix, or
 // empty if there is none.
 func prefixEnd(prefix string) string {
-	trimmed := strings.TrimRight(prefix, "\xff")
-	if trimmed == "" {
-		return ""
+	for n := len(prefix); n > 0; n-- {
+		if c := prefix[n-1]; c != 0xff {
+			return prefix[:n-1] + string([]byte{c + 1})
+		}
 	}
-	end := []byte(trimmed)
-	end[len(end)-1]++
-	return string(end)
+	return ""
 }
 
 // open returns the visible versions of a range, the transaction's own writes
@@ -371,6 +369,9 @@ func (t *dbTx) Families(ctx context.Context) ([]string, error) {
 	}
 	var names []string
 	lo := []byte{1} // behind every key of the default family
+	if t.reads != nil {
+		t.reads.span(&iterOptions{lo: lo}, nil)
+	}
 	for {
 		o := iterOptions{lo: lo, keysOnly: true}
 		left := 1
@@ -390,9 +391,6 @@ func (t *dbTx) Families(ctx context.Context) ([]string, error) {
 				return nil, err
 			}
 		}
-		if t.reads != nil {
-			t.reads.span(&o, found)
-		}
 		if found == nil {
 			return names, nil
 		}
@@ -406,11 +404,7 @@ func (t *dbTx) Set(ctx context.Context, key string, value []byte) error {
 }
 
 func (t *dbTx) SetExpiring(ctx context.Context, key string, value []byte, at time.Time) error {
-	ms := at.UnixMilli()
-	if at.IsZero() || ms > math.MaxInt64/2 {
-		return fmt.Errorf("expiry %v: %w", at, ErrInvalid)
-	}
-	return t.write(ctx, OpSetExpiring, key, value, max(ms, 1))
+	return t.write(ctx, OpSetExpiring, key, value, max(at.UnixMilli(), 1))
 }
 
 func (t *dbTx) Delete(ctx context.Context, key string) error {

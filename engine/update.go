@@ -56,12 +56,7 @@ func (db *DB) Update(ctx context.Context, fn func(Tx) error) (Result, error) {
 	}
 	run := func(core *txCore) error { return fn(&dbTx{txCore: core}) }
 	if !db.exists.Load() {
-		if res, done, err := db.updateNothing(run); done {
-			return res, err
-		}
-		if err := db.create(ctx); err != nil {
-			return none, err
-		}
+		return db.updateNothing(ctx, run)
 	}
 	return db.transact(ctx, run)
 }
@@ -73,15 +68,28 @@ func (db *DB) canWrite() error {
 	return nil
 }
 
-// updateNothing runs a transaction on a database that is not there. Only if
-// it would write anything is done false, and the database to be made.
-func (db *DB) updateNothing(run func(*txCore) error) (res Result, done bool, err error) {
-	core := &txCore{db: db, now: db.opts.now()}
-	defer core.end()
-	if err := run(core); err != nil {
-		return Result{Outcome: NotCommitted}, true, err
+// updateNothing runs a transaction on a database that is not there, and makes
+// the database only if something was written.
+func (db *DB) updateNothing(ctx context.Context, run func(*txCore) error) (Result, error) {
+	none := Result{Outcome: NotCommitted}
+	first := &txCore{db: db, now: db.opts.now()}
+	defer first.end()
+	if err := run(first); err != nil {
+		return none, err
 	}
-	return Result{Outcome: Committed}, len(core.writes) == 0, nil
+	if len(first.writes) == 0 {
+		return Result{Outcome: Committed}, nil
+	}
+	if err := db.create(ctx); err != nil {
+		return none, err
+	}
+	return db.transact(ctx, func(core *txCore) error {
+		if core.rev > 0 {
+			return run(core) // somebody else was here first
+		}
+		core.writes, core.sorted = first.writes, first.sorted
+		return nil
+	})
 }
 
 // transact runs one transaction in a round and waits for the round's end.
@@ -186,7 +194,11 @@ func (r *round) build(ctx context.Context, db *DB, run func(*txCore) error) (Res
 	}
 	ops := make([]operation, 0, len(core.writes))
 	for _, w := range core.order() {
-		ops = append(ops, *w)
+		op := *w
+		if op.op == OpSetExpiring && op.expires <= core.now.UnixMilli() {
+			op = operation{op: OpDelete, family: op.family, key: op.key} // it is gone already
+		}
+		ops = append(ops, op)
 	}
 	if core.ingest != nil {
 		ops = append(ops[:0], *core.ingest)
