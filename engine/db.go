@@ -40,7 +40,22 @@ type Options struct {
 
 	// FS is the file system. nil: OS.
 	FS FS
+
+	sizes sizes // zero: defaultSizes; tests set smaller ones
 }
+
+// sizes, all in bytes, are the thresholds by which files come and go. They are
+// no part of the format: each writer may have its own.
+type sizes struct {
+	segment int64 // of a segment of the log
+	fold    int64 // of the tail, when it is folded
+	slice   int64 // of the table that one step of a merge writes
+	load    int64 // of memory for sorting a load
+	small   int64 // of a load that goes into the log itself
+	keep    int64 // of history that is kept in any case
+}
+
+var defaultSizes = sizes{segment: segmentSize, fold: foldSize, slice: sliceSize, load: loadBudget, small: loadSmall, keep: keepBytes}
 
 func (o *Options) notice(text string) {
 	if o.Notice != nil {
@@ -108,6 +123,9 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	}
 	if o.FS == nil {
 		o.FS = OS
+	}
+	if o.sizes == (sizes{}) {
+		o.sizes = defaultSizes
 	}
 	if len(o.Writer) > maxWriterSize {
 		o.Writer = o.Writer[:maxWriterSize]

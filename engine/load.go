@@ -34,12 +34,12 @@ func (db *DB) Load(ctx context.Context, items iter.Seq2[Item, error], on OnConfl
 		return none, err
 	}
 	l := loader{db: db, on: on}
-	l.sorter = newSorter(loadFS{db.fsys, db, ctx}, filepath.Join(db.dir, tablesDir), loadBudget)
+	l.sorter = newSorter(loadFS{db.fsys, db, ctx}, filepath.Join(db.dir, tablesDir), db.opts.sizes.load)
 	defer l.sorter.close()
 	if err := l.read(ctx, items); err != nil {
 		return none, err
 	}
-	if l.bytes <= loadSmall {
+	if l.bytes <= db.opts.sizes.small {
 		return l.small(ctx)
 	}
 	return l.large(ctx)

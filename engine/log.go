@@ -8,8 +8,9 @@ import (
 	"github.com/tidwall/wal"
 )
 
-// segmentSize is when a segment is rotated. A writer's start reads the last
-// segment, so it is small; a record larger than it gets a segment of its own.
+// segmentSize is the size in bytes at which a segment is rotated. A writer's
+// start reads the last segment, so it is small; a record larger than it gets a
+// segment of its own.
 const segmentSize = 256 << 10
 
 // An appender appends records to the log. It is the whole of what the engine
@@ -27,11 +28,11 @@ type appender interface {
 }
 
 // openAppender opens the log in dir, which must be clean up to its end.
-func openAppender(dir string, sync bool) (appender, error) {
+func openAppender(dir string, sync bool, segmentSize int64) (appender, error) {
 	// Fresh options: Open keeps and fills in what it is given.
 	l, err := wal.Open(dir, &wal.Options{
 		NoSync:      !sync,
-		SegmentSize: segmentSize,
+		SegmentSize: int(segmentSize),
 		LogFormat:   wal.Binary,
 		AllowEmpty:  true, // all but the last segment leave for history/
 		DirPerms:    0o700,
@@ -65,12 +66,11 @@ func (a *walAppender) sync() error { return a.log.Sync() }
 
 func (a *walAppender) close() error { return a.log.Close() }
 
-// place is where a record of n bytes goes behind at, and the position behind
-// it: the rules by which the library rotates, so that the engine knows the
+// place is the position behind a record of n bytes that is appended at at: the rules by which the library rotates, so that the engine knows the
 // offsets that the library keeps to itself. Callers check them against the
 // size of the file.
-func place(at position, n int) (start, end position) {
-	start = at
+func place(at position, n int, segmentSize int64) (end position) {
+	start := at
 	if start.offset > segmentSize {
 		start.segment, start.offset = at.rev+1, 0
 	}
@@ -80,7 +80,7 @@ func place(at position, n int) (start, end position) {
 	if end.offset >= segmentSize {
 		end.segment, end.offset = end.rev+1, 0
 	}
-	return start, end
+	return end
 }
 
 // rollBack takes everything behind at out of the log, after an append that

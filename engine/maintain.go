@@ -45,7 +45,7 @@ func (db *DB) maintain(ctx context.Context, steps int) error {
 		return err
 	}
 	for range steps {
-		more, err := db.mergeSlice(ctx, sliceSize)
+		more, err := db.mergeSlice(ctx, db.opts.sizes.slice)
 		if err != nil || !more {
 			return err
 		}
@@ -162,7 +162,7 @@ func (db *DB) tidy() error {
 	if man.folded.rev >= db.w.mark.pos.rev {
 		db.w.tailSize = 0
 	}
-	db.foldDue.Store(db.w.tailSize > foldSize)
+	db.foldDue.Store(db.w.tailSize > db.opts.sizes.fold)
 	return db.prune(historyPath, man.historyFrom)
 }
 

@@ -28,7 +28,7 @@ func (db *DB) mergeSlice(ctx context.Context, size int64) (more bool, err error)
 	defer b.release()
 	state := b.man.merge
 	if state == nil {
-		if state = b.man.dueMerge(); state == nil {
+		if state = b.man.dueMerge(db.opts.sizes.fold); state == nil {
 			return false, nil
 		}
 	}
@@ -159,7 +159,7 @@ func (b *base) mergeSource(state *mergeState) source {
 }
 
 // dueMerge chooses the runs to merge next, or nil.
-func (m *manifest) dueMerge() *mergeState {
+func (m *manifest) dueMerge(foldSize int64) *mergeState {
 	sizes := make(map[uint64]int64)
 	for i := range m.tables {
 		sizes[m.tables[i].run] += m.tables[i].ref.size
@@ -167,7 +167,7 @@ func (m *manifest) dueMerge() *mergeState {
 	tiers := make(map[int][]uint64)
 	for id, size := range sizes {
 		tier := 0
-		for limit := int64(2 * foldSize); size > limit; limit *= mergeFan {
+		for limit := 2 * foldSize; size > limit; limit *= mergeFan {
 			tier++
 		}
 		tiers[tier] = append(tiers[tier], id)

@@ -90,10 +90,13 @@ func inspectLog(fsys FS, dir string, id identity, boot bootID) (*logEnd, error) 
 // before the last segment was read by somebody; else all that is not in tables.
 func (e *logEnd) from() position {
 	m := e.mark.pos
-	if e.current && m.segment > e.man.folded.rev+1 && m.rev+1 >= m.segment {
-		return position{rev: m.segment - 1, anySum: true}
+	switch {
+	case !e.current || m.segment <= e.man.folded.rev+1 || m.rev+1 < m.segment:
+		return e.man.folded
+	case m.rev+1 == m.segment:
+		return position{rev: m.rev, sum: m.sum, anySum: m.anySum, stamp: m.stamp} // no record is in it yet
 	}
-	return e.man.folded
+	return position{rev: m.segment - 1, anySum: true}
 }
 
 // checkMark compares the record that MARK speaks of.

@@ -358,7 +358,7 @@ func (w *writer) ready(db *DB) error {
 		w.tailSize += info.Size()
 	}
 	w.walSync = w.man.setting("sync", syncAlways) == syncAlways
-	if w.wal, err = openAppender(filepath.Join(db.dir, logDir), w.walSync); err != nil {
+	if w.wal, err = openAppender(filepath.Join(db.dir, logDir), w.walSync, db.opts.sizes.segment); err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
 	if last, err := w.wal.last(); err != nil || last != e.end.rev {
@@ -394,7 +394,7 @@ func (w *writer) commit(db *DB, r *round) (Outcome, error) {
 	end := w.mark.pos
 	first, rotated := end.segment, false
 	for _, data := range r.records {
-		_, end = place(end, len(data))
+		end = place(end, len(data), db.opts.sizes.segment)
 	}
 	rotated = end.segment != first
 	end.sum, end.anySum, end.stamp = r.sum, false, r.stamp
@@ -424,7 +424,7 @@ func (w *writer) commit(db *DB, r *round) (Outcome, error) {
 		return w.fail(db, err)
 	}
 	w.tailSize += r.size
-	db.foldDue.Store(w.tailSize > foldSize)
+	db.foldDue.Store(w.tailSize > db.opts.sizes.fold)
 	if !w.walSync {
 		w.unsynced = true
 		w.syncLater(db)
