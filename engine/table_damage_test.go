@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -296,5 +297,74 @@ func TestTableForged(t *testing.T) {
 				probe(t, data)
 			}
 		}
+	}
+}
+
+// Verify checks what reading takes on trust: here every checksum is right, and
+// what it covers is not.
+func TestTableVerifyTrust(t *testing.T) {
+	good, _ := damageable(t, false)
+	tab, err := openTable(memFS{data: good}, "", "t", assigned{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page indexPage
+	if err := tab.page(0, &page); err != nil {
+		t.Fatal(err)
+	}
+	e := page.block(0)
+	d := tab.pageEntry(0)
+	var run keyRun
+	if err := tab.keyRun(&e, nil, &run); err != nil {
+		t.Fatal(err)
+	}
+	keys := int(e.off) + int(e.keySize) - len(run.keys)
+	bounds := int(d.off) + 4 + page.n*blockEntrySize
+	filter := int(d.off) + d.size
+	deleted := int(e.off) + keyRunHeaderSize
+	for i := range colDeleted {
+		deleted += len(run.cols[i].deltas)
+	}
+	for _, c := range []struct {
+		name, want string
+		change     func(data []byte)
+	}{
+		{"order of keys", "out of order", func(data []byte) { data[keys+4] = '3' }},
+		{"unknown key", "filter denies", func(data []byte) { data[keys+1] = 'j' }},
+		{"order of revisions", "out of order", func(data []byte) {
+			at := int(e.off) + 4 + colRev*columnHeaderSize // the revisions fall by one from key to key; now they rise
+			binary.LittleEndian.PutUint32(data[at+8:], 1)
+		}},
+		{"no family", "no family", func(data []byte) { data[keys] = 1 }},
+		{"bound too low", "beyond its bound", func(data []byte) { data[bounds+1] = 'a' }},
+		{"bound too high", "before the bound", func(data []byte) { data[bounds+1] = 'z' }},
+		{"filter", "filter denies", func(data []byte) { clear(data[filter : filter+filterLineSize]) }},
+		{"number of deletes", "properties", func(data []byte) { data[tab.propOff+16]++ }},
+		{"last key", "first or last key", func(data []byte) { data[len(data)-tableFooterSize-1]++ }},
+		{"value of a delete", "has a value", func(data []byte) { data[deleted+1] = 1 }}, // version 0 has none
+	} {
+		data := bytes.Clone(good)
+		c.change(data)
+		forge(data)
+		found := verifyErrors(data)
+		if len(found) == 0 || !errors.Is(found[0], ErrDamaged) || !strings.Contains(fmt.Sprint(found), c.want) {
+			t.Errorf("%s: verify = %v, want %q", c.name, found, c.want)
+		}
+	}
+}
+
+// Verify ends when the context does, and says so.
+func TestTableVerifyCancelled(t *testing.T) {
+	data, _ := damageable(t, false)
+	tab, err := openTable(memFS{data: data}, "", "t", assigned{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var found []error
+	tab.verify(ctx, func(err error) { found = append(found, err) })
+	if len(found) != 1 || !errors.Is(found[0], context.Canceled) {
+		t.Errorf("verify = %v, want %v alone", found, context.Canceled)
 	}
 }
