@@ -13,27 +13,27 @@ import (
 	"testing"
 )
 
-// memFS is one file in memory, for tests that open it a million times.
-type memFS struct {
+// oneFileFS is one file in memory, for tests that open it a million times.
+type oneFileFS struct {
 	FS
 	data []byte
 }
 
-type memFile struct {
+type oneFile struct {
 	File
 	data []byte
 }
 
-type memInfo struct {
+type oneFileInfo struct {
 	fs.FileInfo
 	size int64
 }
 
-func (i memInfo) Size() int64                { return i.size }
-func (m memFS) Open(string) (File, error)    { return memFile{data: m.data}, nil }
-func (f memFile) Stat() (fs.FileInfo, error) { return memInfo{size: int64(len(f.data))}, nil }
-func (f memFile) Close() error               { return nil }
-func (f memFile) Map(n int) ([]byte, func() error, error) {
+func (i oneFileInfo) Size() int64             { return i.size }
+func (m oneFileFS) Open(string) (File, error) { return oneFile{data: m.data}, nil }
+func (f oneFile) Stat() (fs.FileInfo, error)  { return oneFileInfo{size: int64(len(f.data))}, nil }
+func (f oneFile) Close() error                { return nil }
+func (f oneFile) Map(n int) ([]byte, func() error, error) {
 	return f.data[:n:n], func() error { return nil }, nil
 }
 
@@ -62,10 +62,10 @@ func damageable(t testing.TB, compress bool) ([]byte, []version) {
 	return b, vs
 }
 
-// readAll opens a table and reads all of it in every way. It returns the first
+// readTable opens a table and reads all of it in every way. It returns the first
 // error, or nil if all was as vs has it.
-func readAll(data []byte, vs []version) error {
-	tab, err := openTable(memFS{data: data}, "", "tables/t.kvt", assigned{})
+func readTable(data []byte, vs []version) error {
+	tab, err := openTable(oneFileFS{data: data}, "", "tables/t.kvt", assigned{})
 	if err != nil {
 		return err
 	}
@@ -105,13 +105,13 @@ func readAll(data []byte, vs []version) error {
 func TestTableFlips(t *testing.T) {
 	for _, compress := range []bool{false, true} {
 		data, vs := damageable(t, compress)
-		if err := readAll(data, vs); err != nil {
+		if err := readTable(data, vs); err != nil {
 			t.Fatal(err)
 		}
 		for i := range data {
 			for bit := range 8 {
 				data[i] ^= 1 << bit
-				if err := readAll(data, vs); err != nil && !errors.Is(err, ErrDamaged) {
+				if err := readTable(data, vs); err != nil && !errors.Is(err, ErrDamaged) {
 					t.Fatalf("byte %d bit %d flipped: %v, want damaged or no difference", i, bit, err)
 				}
 				if bit == i%8 { // verify is slower, and one bit of a byte is like another to a checksum
@@ -127,7 +127,7 @@ func TestTableFlips(t *testing.T) {
 
 // verifyErrors is what opening and verifying finds.
 func verifyErrors(data []byte) (found []error) {
-	tab, err := openTable(memFS{data: data}, "", "tables/t.kvt", assigned{})
+	tab, err := openTable(oneFileFS{data: data}, "", "tables/t.kvt", assigned{})
 	if err != nil {
 		return []error{err}
 	}
@@ -140,11 +140,11 @@ func verifyErrors(data []byte) (found []error) {
 func TestTableTruncations(t *testing.T) {
 	data, _ := damageable(t, false)
 	for n := range data {
-		if _, err := openTable(memFS{data: data[:n]}, "", "t", assigned{}); !errors.Is(err, ErrDamaged) {
+		if _, err := openTable(oneFileFS{data: data[:n]}, "", "t", assigned{}); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("openTable of the first %d of %d bytes = %v, want damaged", n, len(data), err)
 		}
 	}
-	if _, err := openTable(memFS{data: append(bytes.Clone(data), 0)}, "", "t", assigned{}); !errors.Is(err, ErrDamaged) {
+	if _, err := openTable(oneFileFS{data: append(bytes.Clone(data), 0)}, "", "t", assigned{}); !errors.Is(err, ErrDamaged) {
 		t.Errorf("openTable with a byte more = %v, want damaged", err)
 	}
 }
@@ -152,7 +152,7 @@ func TestTableTruncations(t *testing.T) {
 // Verify goes on after a fault, and names the place of each.
 func TestTableVerifyGoesOn(t *testing.T) {
 	data, _ := damageable(t, false)
-	tab, err := openTable(memFS{data: data}, "", "tables/t.kvt", assigned{})
+	tab, err := openTable(oneFileFS{data: data}, "", "tables/t.kvt", assigned{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,16 +177,16 @@ func TestTableNewer(t *testing.T) {
 		data, _ := damageable(t, false)
 		data[at] = 9
 		binary.LittleEndian.PutUint32(data[60:], crc32.ChecksumIEEE(data[:60]))
-		if _, err := openTable(memFS{data: data}, "", "t", assigned{}); !errors.Is(err, ErrNewer) || errors.Is(err, ErrDamaged) {
+		if _, err := openTable(oneFileFS{data: data}, "", "t", assigned{}); !errors.Is(err, ErrNewer) || errors.Is(err, ErrDamaged) {
 			t.Errorf("openTable with byte %d = 9 = %v, want %v", at, err, ErrNewer)
 		}
 	}
 }
 
-// forge sets every checksum of a table as if its contents were right, so that
+// forgeTable sets every checksum of a table as if its contents were right, so that
 // what lies behind the checksums is reached. It stops where nothing is to be
 // made of the parts.
-func forge(data []byte) {
+func forgeTable(data []byte) {
 	size := len(data)
 	if size < tableHeaderSize+tableFooterSize {
 		return
@@ -231,16 +231,16 @@ func forge(data []byte) {
 	le.PutUint32(foot[52:], sum(foot[:52]))
 }
 
-// probe reads a table that may be anything in every way. Only errors of the
+// probeTable reads a table that may be anything in every way. Only errors of the
 // two kinds may come of it.
-func probe(t *testing.T, data []byte) {
+func probeTable(t *testing.T, data []byte) {
 	t.Helper()
 	check := func(err error) {
 		if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) {
 			t.Fatalf("error %v, want damaged or newer", err)
 		}
 	}
-	tab, err := openTable(memFS{data: data}, "", "t", assigned{rev: 1})
+	tab, err := openTable(oneFileFS{data: data}, "", "t", assigned{rev: 1})
 	check(err)
 	if err != nil {
 		return
@@ -278,9 +278,9 @@ func FuzzOpenTable(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, forged bool) {
 		data = bytes.Clone(data) // the fuzzer's own bytes must stay as they are
 		if forged {
-			forge(data)
+			forgeTable(data)
 		}
-		probe(t, data)
+		probeTable(t, data)
 	})
 }
 
@@ -293,8 +293,8 @@ func TestTableForged(t *testing.T) {
 			for _, x := range []byte{0, 1, 0x7f, 0x80, 0xff, good[i] + 1, good[i] - 1} {
 				data := bytes.Clone(good)
 				data[i] = x
-				forge(data)
-				probe(t, data)
+				forgeTable(data)
+				probeTable(t, data)
 			}
 		}
 	}
@@ -304,7 +304,7 @@ func TestTableForged(t *testing.T) {
 // what it covers is not.
 func TestTableVerifyTrust(t *testing.T) {
 	good, _ := damageable(t, false)
-	tab, err := openTable(memFS{data: good}, "", "t", assigned{})
+	tab, err := openTable(oneFileFS{data: good}, "", "t", assigned{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +345,7 @@ func TestTableVerifyTrust(t *testing.T) {
 	} {
 		data := bytes.Clone(good)
 		c.change(data)
-		forge(data)
+		forgeTable(data)
 		found := verifyErrors(data)
 		if len(found) == 0 || !errors.Is(found[0], ErrDamaged) || !strings.Contains(fmt.Sprint(found), c.want) {
 			t.Errorf("%s: verify = %v, want %q", c.name, found, c.want)
@@ -356,7 +356,7 @@ func TestTableVerifyTrust(t *testing.T) {
 // Verify ends when the context does, and says so.
 func TestTableVerifyCancelled(t *testing.T) {
 	data, _ := damageable(t, false)
-	tab, err := openTable(memFS{data: data}, "", "t", assigned{})
+	tab, err := openTable(oneFileFS{data: data}, "", "t", assigned{})
 	if err != nil {
 		t.Fatal(err)
 	}
