@@ -252,7 +252,9 @@ func probeTable(t *testing.T, data []byte) {
 		check(err)
 	}
 	for _, o := range []iterOptions{
-		{}, {reverse: true}, {lo: []byte("\x00k02"), hi: []byte("\x00k09")},
+		{},
+		{reverse: true},
+		{lo: []byte("\x00k02"), hi: []byte("\x00k09")},
 		{reverse: true, lo: []byte("\x00k02"), hi: []byte("\x00k09")},
 		{match: func(k []byte) bool { return len(k)%2 == 0 }},
 	} {
