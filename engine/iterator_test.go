@@ -48,7 +48,7 @@ func TestIKeyRoundTrip(t *testing.T) {
 // A merge of parts is the whole in order, whatever the parts; what several
 // have comes from the one listed first.
 func TestMergeSource(t *testing.T) {
-	r := newRand(t)
+	r := tableRand(t)
 	for range 3000 {
 		all := fewKeys(r, r.IntN(40), 12)
 		parts := make([][]version, r.IntN(6))
@@ -89,7 +89,7 @@ func (f failing) err() error { return f.e }
 
 // An error of any source ends what is built on it, and comes out.
 func TestSourcesPassErrors(t *testing.T) {
-	r := newRand(t)
+	r := tableRand(t)
 	boom := errors.New("boom")
 	for _, reverse := range []bool{false, true} {
 		for name, build := range map[string]func(source) source{
@@ -127,7 +127,7 @@ func visibleAt(vs []version, at Rev, now int64) []version {
 }
 
 func TestVisible(t *testing.T) {
-	r := newRand(t)
+	r := tableRand(t)
 	for range 3000 {
 		vs := fewKeys(r, r.IntN(40), 12)
 		at, now, reverse := Rev(r.IntN(14)), int64(r.IntN(22)), r.IntN(2) == 0
@@ -143,13 +143,13 @@ func TestVisible(t *testing.T) {
 func TestVisibleExpiryEdge(t *testing.T) {
 	vs := []version{{key: []byte("\x00a"), rev: 1, expires: 10}}
 	for now, want := range map[int64]int{9: 1, 10: 0, 11: 0} {
-		if got := len(collect(t, newVisible(newSliceSource(vs, false), 1, now, false))); got != want {
+		if got := len(collectVersions(t, newVisible(newSliceSource(vs, false), 1, now, false))); got != want {
 			t.Errorf("a version that expires at 10 is seen %d times at %d, want %d", got, now, want)
 		}
 	}
 }
 
-func collect(t *testing.T, src source) []version {
+func collectVersions(t *testing.T, src source) []version {
 	t.Helper()
 	defer src.close()
 	var out []version
@@ -203,7 +203,7 @@ func TestRetainedCases(t *testing.T) {
 // A merge of some tables changes no answer at any revision that is kept: the
 // older versions of a key may lie in a table outside the merge.
 func TestRetainedKeepsAnswers(t *testing.T) {
-	r := newRand(t)
+	r := tableRand(t)
 	for range 3000 {
 		all := fewKeys(r, r.IntN(60), 16)
 		split := Rev(r.IntN(16)) // up to it versions of a key are in the other table
@@ -218,7 +218,7 @@ func TestRetainedKeepsAnswers(t *testing.T) {
 			}
 		}
 		ret := retention{from: Rev(r.IntN(18)), before: int64(r.IntN(22)), bottom: func(k []byte) bool { return !has[string(k)] }}
-		kept := collect(t, newRetained(newSliceSource(merged, false), ret))
+		kept := collectVersions(t, newRetained(newSliceSource(merged, false), ret))
 		if !slices.IsSortedFunc(kept, func(a, b version) int { return compareVersions(&a, &b) }) {
 			t.Fatalf("kept %v is out of order", kept)
 		}

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// temporary lists the files in dir.
-func temporary(t *testing.T, dir string) []string {
+// temporaryFiles lists the files in dir.
+func temporaryFiles(t *testing.T, dir string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
@@ -51,13 +51,13 @@ func checkSorted(t *testing.T, budget int64, in []version) {
 		t.Errorf("add after finish = %v, want %v", err, ErrClosed)
 	}
 	s.close()
-	if left := temporary(t, dir); len(left) > 0 {
+	if left := temporaryFiles(t, dir); len(left) > 0 {
 		t.Errorf("close leaves %v", left)
 	}
 }
 
-// records makes n records over so many keys, now and then a large one.
-func records(r *rand.Rand, n, keys int) []version {
+// sorterRecords makes n records over so many keys, now and then a large one.
+func sorterRecords(r *rand.Rand, n, keys int) []version {
 	prefix := []string{"", "user:", "a long prefix that all keys share:"}[r.IntN(3)]
 	var vs []version
 	for range n {
@@ -83,10 +83,14 @@ func records(r *rand.Rand, n, keys int) []version {
 }
 
 func TestSorter(t *testing.T) {
-	r := newRand(t)
+	r := tableRand(t)
 	for range 60 {
 		n := r.IntN(3000)
-		in := records(r, n, 1+r.IntN(2*n+1))
+		budget := []int64{1, 3000, 20_000, 1 << 20, 64 << 20}[r.IntN(5)]
+		if budget == 1 { // each record is a run, and each run is merged with all before
+			n /= 10
+		}
+		in := sorterRecords(r, n, 1+r.IntN(2*n+1))
 		switch r.IntN(3) {
 		case 0:
 			slices.SortStableFunc(in, func(a, b version) int { return bytes.Compare(a.key, b.key) })
@@ -97,14 +101,14 @@ func TestSorter(t *testing.T) {
 				in[i], in[j] = in[j], in[i]
 			}
 		}
-		checkSorted(t, []int64{1, 3000, 20_000, 1 << 20, 64 << 20}[r.IntN(5)], in)
+		checkSorted(t, budget, in)
 	}
 }
 
 // Many records take the parallel path and stay in memory.
 func TestSorterMany(t *testing.T) {
-	r := newRand(t)
-	checkSorted(t, 1<<30, records(r, 60_000, 40_000))
+	r := tableRand(t)
+	checkSorted(t, 1<<30, sorterRecords(r, 60_000, 40_000))
 }
 
 // Sorted input makes one run, however often the memory is full.
@@ -136,7 +140,7 @@ func TestSorterDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, name := range temporary(t, dir) {
+		for _, name := range temporaryFiles(t, dir) {
 			b, err := os.ReadFile(name)
 			if err != nil {
 				t.Fatal(err)
@@ -168,7 +172,7 @@ func TestSorterLock(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	names := temporary(t, dir)
+	names := temporaryFiles(t, dir)
 	if len(names) < 2 {
 		t.Fatalf("files = %v, want a run and the values", names)
 	}

@@ -5,36 +5,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 )
 
 const benchKeys = 1_000_000
-
-var benchPath = sync.OnceValue(func() string {
-	dir, err := os.MkdirTemp("", "kvsh-bench")
-	if err != nil {
-		panic(err)
-	}
-	path := filepath.Join(dir, "t.kvt")
-	if err := writeBenchTable(path, benchKeys); err != nil {
-		panic(err)
-	}
-	return path
-})
-
-// TestMain removes what the benchmarks share.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if benchUsed {
-		os.RemoveAll(filepath.Dir(benchPath()))
-	}
-	os.Exit(code)
-}
-
-var benchUsed bool
 
 func writeBenchTable(path string, n int) error {
 	w, err := newTableWriter(OS, path, tableOptions{kind: kindMerge})
@@ -56,20 +31,24 @@ func writeBenchTable(path string, n int) error {
 // benchKey is a key of 16 bytes; they grow with i, and only even ones exist.
 func benchKey(dst []byte, i int) []byte { return fmt.Appendf(append(dst, 0), "%016d", 2*i) }
 
-func openBench(b *testing.B) *table {
+// openBench writes a table and opens it.
+func openBench(b *testing.B) (t *table, path string) {
 	b.Helper()
-	benchUsed = true
-	t, err := openTable(OS, benchPath(), "t", assigned{})
+	path = filepath.Join(b.TempDir(), "t")
+	if err := writeBenchTable(path, benchKeys); err != nil {
+		b.Fatal(err)
+	}
+	t, err := openTable(OS, path, "t", assigned{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(t.release)
 	b.ReportAllocs()
-	return t
+	return t, path
 }
 
 func benchGet(b *testing.B, hit bool) {
-	t := openBench(b)
+	t, _ := openBench(b)
 	r := rand.New(rand.NewPCG(1, 2))
 	keys := make([][]byte, 1<<16)
 	for i := range keys {
@@ -93,9 +72,9 @@ func BenchmarkTableGetHit(b *testing.B)  { benchGet(b, true) }
 func BenchmarkTableGetMiss(b *testing.B) { benchGet(b, false) }
 
 func BenchmarkTableOpen(b *testing.B) {
-	openBench(b)
+	_, path := openBench(b)
 	for b.Loop() {
-		t, err := openTable(OS, benchPath(), "t", assigned{})
+		t, err := openTable(OS, path, "t", assigned{})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -104,7 +83,7 @@ func BenchmarkTableOpen(b *testing.B) {
 }
 
 func BenchmarkTableScan100(b *testing.B) {
-	t := openBench(b)
+	t, _ := openBench(b)
 	r := rand.New(rand.NewPCG(1, 2))
 	var key []byte
 	for b.Loop() {
@@ -120,7 +99,7 @@ func BenchmarkTableScan100(b *testing.B) {
 }
 
 func benchScan(b *testing.B, o iterOptions, want int) {
-	t := openBench(b)
+	t, _ := openBench(b)
 	for b.Loop() {
 		n := 0
 		src := newVisible(newMergeSource([]source{t.iter(o)}, o.reverse), newestRev, 0, o.reverse)
@@ -142,7 +121,7 @@ func BenchmarkTableSuffix(b *testing.B) {
 func BenchmarkTableKeys(b *testing.B) { benchScan(b, iterOptions{keysOnly: true}, benchKeys) }
 
 func BenchmarkTableVerify(b *testing.B) {
-	t := openBench(b)
+	t, _ := openBench(b)
 	b.SetBytes(t.info().size)
 	for b.Loop() {
 		t.verify(context.Background(), func(err error) { b.Fatal(err) })

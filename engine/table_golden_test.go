@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite golden files")
+var updateTables = flag.Bool("update", false, "rewrite golden files")
 
-// golden are the versions of the tables in testdata. They never change.
-func golden(compress bool) (tableOptions, []version) {
+// goldenTable are the versions of the tables in testdata. They never change.
+func goldenTable(compress bool) (tableOptions, []version) {
 	var vs []version
 	for i := range 300 {
 		key := fmt.Appendf(nil, "\x00user:%04d", i)
@@ -42,13 +42,13 @@ func golden(compress bool) (tableOptions, []version) {
 func TestTableGolden(t *testing.T) {
 	for _, name := range []string{"table-v1.kvt", "table-v1-zstd.kvt"} {
 		path, compress := "testdata/"+name, name != "table-v1.kvt"
-		o, vs := golden(compress)
+		o, vs := goldenTable(compress)
 		made, _ := writeTable(t, o, vs)
 		now, err := os.ReadFile(made)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if *update {
+		if *updateTables {
 			if err := os.WriteFile(path, now, 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +64,7 @@ func TestTableGolden(t *testing.T) {
 			checkGet(t, tab, vs[i].key, vs[i].rev, &vs[i])
 		}
 		if i := tab.info(); i.kind != kindSnapshot || i.snapshotRev != 4000 || i.historyFrom != 2 || i.database != o.database || i.id != 7 || i.created != 1e12 {
-			t.Errorf("%s: info() = %+v, want what golden says", name, i)
+			t.Errorf("%s: info() = %+v, want what goldenTable says", name, i)
 		}
 		if !compress && !bytes.Equal(now, tab.data) {
 			t.Errorf("%s: writing its versions again gives other bytes", name)

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// newRand returns a source of chance whose seed the log of a failed test has.
-func newRand(t testing.TB) *rand.Rand {
+// tableRand returns a source of chance whose seed the log of a failed test has.
+func tableRand(t testing.TB) *rand.Rand {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -200,7 +200,7 @@ func selectVersions(vs []version, o iterOptions) []version {
 // A table gives back what was written, by every way of asking, whatever the
 // sizes of its blocks and pages.
 func TestTableRoundTrip(t *testing.T) {
-	r := newRand(t)
+	r := tableRand(t)
 	for _, o := range []tableOptions{
 		{},
 		{blockSize: 1, pageSize: 1},
