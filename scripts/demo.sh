@@ -153,7 +153,7 @@ awk -F '\t' -v k="pkg/$one" '$1 == k { print $2 }' records.tsv >want
 same_files "pkg/$one" got want
 
 say "Four processes at once change packages, one transaction each, and count them"
-cut -f 1 records.tsv | grep '^pkg/' | head -n 400 >chosen
+awk -F '\t' '/^pkg\// && n++ < 400 { print $1 }' records.tsv >chosen
 total=$(wc -l <chosen)
 printf 'each sends transactions down one pipe, such as\n'
 # Worker N takes every fourth package: it notes who holds it and deletes it.

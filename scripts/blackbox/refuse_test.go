@@ -52,7 +52,8 @@ var refusals = []refusal{
 }
 
 // refuse runs a command that must be refused and fails the test unless the
-// code and the message are right, stdout is empty, and nothing below top changed.
+// code and the message are right, stdout is empty, and nothing below top
+// changed but who held the lock last, which LOCK keeps for messages.
 func refuse(t *testing.T, c *exec.Cmd, top string, want refusal) {
 	t.Helper()
 	before := tree(t, top)
@@ -69,7 +70,7 @@ func refuse(t *testing.T, c *exec.Cmd, top string, want refusal) {
 	if len(r.stderr) > 4096 {
 		t.Errorf("%s: %d bytes on stderr, want a message", describe(c.Args[1:]), len(r.stderr))
 	}
-	unchanged(t, describe(c.Args[1:]), top, before)
+	unchanged(t, describe(c.Args[1:]), top, before, "LOCK")
 }
 
 // TestRefusalsChangeNothing: a command that is refused says why, exits as the
