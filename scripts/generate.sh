@@ -21,16 +21,15 @@ new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
 mkdir "$new/completions" "$new/man"
 
-# The date of a page would change it with every run.
 for shell in bash zsh fish; do
 	"$program" completion "$shell" >"$new/completions/kvsh.$shell"
 done
-SOURCE_DATE_EPOCH=0 "$program" man --dir "$new/man"
+"$program" man --dir "$new/man"
 
 if [ "$check" = yes ]; then
 	stale=no
 	for dir in completions man; do
-		diff -r -x '.git*' -x 'README*' "$dir" "$new/$dir" || stale=yes
+		diff -r -x "README*" -x "*.go" "$dir" "$new/$dir" || stale=yes
 	done
 	if [ "$stale" = yes ]; then
 		echo "stale: run 'make generate' and commit the result" >&2
@@ -40,6 +39,6 @@ if [ "$check" = yes ]; then
 fi
 
 for dir in completions man; do
-	find "$dir" -type f ! -name '.git*' ! -name 'README*' -delete
+	find "$dir" -type f \( -name "*.1" -o -name "kvsh.*" \) -delete
 	cp "$new/$dir"/* "$dir/"
 done

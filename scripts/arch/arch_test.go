@@ -22,10 +22,11 @@ const module = "kvsh"
 // everything: it may import all, and nothing may import it.
 var arrows = map[string][]string{
 	"":       {"cmd"}, // main.go
-	"cmd":    {"repl", "format", "engine"},
+	"cmd":    {"repl", "format", "engine", "man"},
 	"repl":   {},
 	"format": {},
 	"engine": {},
+	"man":    {}, // knows roff alone
 }
 
 // libraries names the one directory that may use each library, or the few

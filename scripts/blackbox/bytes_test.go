@@ -168,8 +168,10 @@ func TestEveryFormatGivesBackWhatItTook(t *testing.T) {
 			piped := newDB(t)
 			piped.must(t, d.must(t, "", "export", "--format", format), "import", "--format", format)
 			equalEntries(t, "through a pipe", piped.export(t), want)
-			if got, want := piped.must(t, "", "hash"), d.must(t, "", "hash"); got != want {
-				t.Errorf("hash after a pipe = %s, want %s", got, want)
+			if hasCommand(t, "hash") {
+				if got, want := piped.must(t, "", "hash"), d.must(t, "", "hash"); got != want {
+					t.Errorf("hash after a pipe = %s, want %s", got, want)
+				}
 			}
 
 			for _, suffix := range []string{"", ".gz", ".zst"} {

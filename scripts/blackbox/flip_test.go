@@ -30,7 +30,9 @@ func TestNoFlippedBitPasses(t *testing.T) {
 		want[fmt.Sprintf("key%02d", i)] = text(r, 10+r.IntN(50))
 	}
 	d.must(t, jsonl(t, want), "import", "--format", "jsonl")
-	d.must(t, "", "compact") // into a table
+	if hasCommand(t, "compact") { // into a table
+		d.must(t, "", "compact")
+	}
 	for i := range 20 {
 		key, value := fmt.Sprintf("key%02d", 2*i), text(r, 10+r.IntN(50))
 		d.must(t, "", "set", key, value)

@@ -61,7 +61,7 @@ func TestKilledImportIsAllOrNothing(t *testing.T) {
 				equalEntries(t, "what was there before", d.list(t, "base/"), base)
 				d.must(t, "", "check")
 				if n > 0 {
-					d.must(t, "", "clear", "-y", "--prefix", "import/")
+					d.must(t, "", "del", "-y", "--prefix", "import/")
 				}
 			}
 			d.must(t, "", "import", file)

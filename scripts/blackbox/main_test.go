@@ -226,3 +226,21 @@ func need(t *testing.T, programs ...string) {
 		}
 	}
 }
+
+// hasCommand reports whether the program has the command a line begins with,
+// after any flags. One that another version lacks is skipped, not failed.
+func hasCommand(t *testing.T, args ...string) bool {
+	t.Helper()
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return true
+	}
+	return exec.Command(program, args[0], "--help").Run() == nil
+}
+
+// needCommand skips the test unless the program has the command.
+func needCommand(t *testing.T, args ...string) {
+	t.Helper()
+	if !hasCommand(t, args...) {
+		t.Skipf("this kvsh has no command %s", args[0])
+	}
+}
