@@ -3,6 +3,9 @@
 package blackbox
 
 import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -142,11 +145,7 @@ func TestOtherThingsAtThePath(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		newer := regexp.MustCompile(`\d+`).ReplaceAllString(firstLine(string(data)), "9")
-		if newer == firstLine(string(data)) {
-			t.Fatalf("no version in the first line of FORMAT: %q", data)
-		}
-		if err := os.WriteFile(name, []byte(strings.Replace(string(data), firstLine(string(data)), newer, 1)), 0o600); err != nil {
+		if err := os.WriteFile(name, newer(t, data), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		for _, args := range commands {
@@ -155,9 +154,16 @@ func TestOtherThingsAtThePath(t *testing.T) {
 	})
 }
 
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
+// newer is the FORMAT file that a later version would write: another number
+// and the checksum that goes with it.
+func newer(t *testing.T, format []byte) []byte {
+	t.Helper()
+	text, _, ok := bytes.Cut(format, []byte("checksum "))
+	later := regexp.MustCompile(`(?m)^format \d+$`).ReplaceAll(text, []byte("format 99"))
+	if !ok || bytes.Equal(later, text) {
+		t.Fatalf("no version or no checksum in FORMAT: %q", format)
+	}
+	return fmt.Appendf(nil, "%schecksum %08x\n", later, crc32.ChecksumIEEE(later))
 }
 
 // TestReadOnlyDirectory: a user who may not write reads, and writing is
