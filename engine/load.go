@@ -221,8 +221,8 @@ func (l *loader) large(ctx context.Context) (LoadResult, error) {
 	if _, err := reader.state(); err != nil {
 		return LoadResult{Result: Result{Outcome: NotCommitted}}, err
 	}
-	info, temp, err := l.table(ctx, reader)
-	defer func() { _ = db.fsys.Remove(temp) }() // unless it was adopted
+	info, w, err := l.table(ctx, reader)
+	defer func() { db.discard(w) }()
 	var res Result
 	if err == nil {
 		res, err = db.transact(ctx, func(core *txCore) error {
@@ -231,15 +231,15 @@ func (l *loader) large(ctx context.Context) (LoadResult, error) {
 				return err
 			}
 			if stale {
-				_ = db.fsys.Remove(temp)
-				if info, temp, err = l.table(ctx, core); err != nil {
+				db.discard(w)
+				if info, w, err = l.table(ctx, core); err != nil {
 					return err
 				}
 			}
 			if info.entries == 0 {
 				return nil
 			}
-			if err := db.adopt(temp, info.id); err != nil {
+			if err := db.adopt(w); err != nil {
 				return err
 			}
 			core.ingest = &operation{op: OpIngest, table: tableRef{
@@ -279,35 +279,34 @@ func (l *loader) stale(ctx context.Context, core *txCore, since Rev, info *table
 
 // table writes the items that change the state core reads into a table, and
 // counts all of them.
-func (l *loader) table(ctx context.Context, core *txCore) (info tableInfo, temp string, err error) {
+func (l *loader) table(ctx context.Context, core *txCore) (info tableInfo, w *tableWriter, err error) {
 	for range 5 {
-		if info, temp, err = l.tableOnce(ctx, core); err != errVanished {
-			return info, temp, err
+		if info, w, err = l.tableOnce(ctx, core); err != errVanished {
+			return info, w, err
 		}
+		l.db.discard(w)
 		if err := core.again(err); err != nil {
-			return info, temp, err
+			return info, nil, err
 		}
 	}
-	return info, temp, fmt.Errorf("%w: tables change faster than they can be read", ErrUnavailable)
+	return info, nil, fmt.Errorf("%w: tables change faster than they can be read", ErrUnavailable)
 }
 
-func (l *loader) tableOnce(ctx context.Context, core *txCore) (info tableInfo, temp string, err error) {
+func (l *loader) tableOnce(ctx context.Context, core *txCore) (info tableInfo, w *tableWriter, err error) {
 	l.res = LoadResult{}
 	src, err := l.sorter.finish()
 	if err != nil {
-		return info, "", err
+		return info, nil, err
 	}
 	defer src.close()
-	w, temp, err := l.db.newTable(kindIngest)
-	if err != nil {
-		return info, temp, err
+	if w, err = l.db.newTable(kindIngest); err != nil {
+		return info, nil, err
 	}
-	j := loadJoin{l: l, core: core, now: core.now.UnixMilli()}
+	j := loadJoin{core: core, now: core.now.UnixMilli()}
 	defer j.close()
 	for n := 0; src.next(); n++ {
 		if n%contextEvery == 0 && ctx.Err() != nil {
-			w.abort()
-			return info, temp, ctx.Err()
+			return info, w, ctx.Err()
 		}
 		v := *src.cur()
 		old, err := j.find(v.key)
@@ -319,21 +318,18 @@ func (l *loader) tableOnce(ctx context.Context, core *txCore) (info tableInfo, t
 			err = w.add(&v)
 		}
 		if err != nil {
-			w.abort()
-			return info, temp, err
+			return info, w, err
 		}
 	}
 	if err := src.err(); err != nil {
-		w.abort()
-		return info, temp, err
+		return info, w, err
 	}
 	info, err = w.finish()
-	return info, temp, err
+	return info, w, err
 }
 
 // A loadJoin walks the state beside the sorted items.
 type loadJoin struct {
-	l     *loader
 	core  *txCore
 	now   int64
 	state source // from the first key asked for; nil before

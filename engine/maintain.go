@@ -68,22 +68,33 @@ func (db *DB) maintainer() (unlock func(), err error) {
 }
 
 // newTable begins a table in a temporary file.
-func (db *DB) newTable(kind tableKind) (w *tableWriter, temp string, err error) {
+func (db *DB) newTable(kind tableKind) (*tableWriter, error) {
 	id := rand.Uint64()
-	temp = filepath.Join(db.dir, tablesDir, fmt.Sprintf("%016x.tmp", id))
-	w, err = newTableWriter(db.fsys, temp, tableOptions{
+	temp := filepath.Join(db.dir, tablesDir, fmt.Sprintf("%016x.tmp", id))
+	return newTableWriter(db.fsys, temp, tableOptions{
 		id: id, database: db.ident.id, kind: kind, created: db.opts.now().UnixMilli(),
 	})
-	return w, temp, err
 }
 
 // adopt gives a finished table its name, durably. From then on it is an orphan
 // until something names it.
-func (db *DB) adopt(temp string, id uint64) error {
-	if err := db.fsys.Rename(temp, filepath.Join(db.dir, filepath.FromSlash(tableName(id)))); err != nil {
+func (db *DB) adopt(w *tableWriter) error {
+	if err := db.fsys.Rename(w.path, filepath.Join(db.dir, filepath.FromSlash(tableName(w.o.id)))); err != nil {
 		return err
 	}
 	return db.fsys.SyncDir(filepath.Join(db.dir, tablesDir))
+}
+
+// discard removes the temporary file of a table, if it was not adopted, and
+// gives up its lock. w may be nil.
+func (db *DB) discard(w *tableWriter) {
+	if w == nil {
+		return
+	}
+	if w.finished {
+		_ = db.fsys.Remove(w.path)
+	}
+	w.abort()
 }
 
 // lineOf is the line in MANIFEST for a table that was just written.
@@ -209,18 +220,18 @@ func (db *DB) fold(ctx context.Context) error {
 	}
 	var line tableLine
 	if len(t.versions) > 0 {
-		info, temp, err := db.writeFold(ctx, t.versions)
+		info, w, err := db.writeFold(ctx, t.versions)
+		defer db.discard(w)
 		if err != nil {
 			return err
 		}
-		defer db.fsys.Remove(temp) // unless it was adopted
 		line = lineOf(&info, 0)
 		err = db.swap(ctx, func(next *manifest) error {
 			if err := next.fold(from, end, t, &line); err != nil {
 				return err
 			}
 			next.forget(b.man, cut)
-			return db.adopt(temp, info.id)
+			return db.adopt(w)
 		})
 		return err
 	}
@@ -302,23 +313,20 @@ func (db *DB) ingestLine(r *record, ref tableRef) (tableLine, error) {
 	return line, nil
 }
 
-func (db *DB) writeFold(ctx context.Context, versions []version) (info tableInfo, temp string, err error) {
-	w, temp, err := db.newTable(kindFold)
-	if err != nil {
-		return info, temp, err
+func (db *DB) writeFold(ctx context.Context, versions []version) (info tableInfo, w *tableWriter, err error) {
+	if w, err = db.newTable(kindFold); err != nil {
+		return info, nil, err
 	}
 	for i := range versions {
 		if i%contextEvery == 0 && ctx.Err() != nil {
-			w.abort()
-			return info, temp, ctx.Err()
+			return info, w, ctx.Err()
 		}
 		if err := w.add(&versions[i]); err != nil {
-			w.abort()
-			return info, temp, err
+			return info, w, err
 		}
 	}
 	info, err = w.finish()
-	return info, temp, err
+	return info, w, err
 }
 
 // removeOrphans removes tables that nothing names any more, and what dead

@@ -40,13 +40,12 @@ func (db *DB) advance(ctx context.Context, b *base, state *mergeState, size int6
 	src := b.mergeSource(state)
 	defer src.close()
 	var w *tableWriter
-	var temp string
+	defer func() { db.discard(w) }()
 	var last []byte // the key of the slice that is complete up to all its versions
 	whole := true
 	for n := 0; src.next(); n++ {
 		v := src.cur()
 		if n%contextEvery == 0 && ctx.Err() != nil {
-			w.abortIfOpen()
 			return ctx.Err()
 		}
 		if w != nil && w.size() >= size && string(last) != string(v.key) {
@@ -55,18 +54,16 @@ func (db *DB) advance(ctx context.Context, b *base, state *mergeState, size int6
 		}
 		if w == nil {
 			var err error
-			if w, temp, err = db.newTable(kindMerge); err != nil {
+			if w, err = db.newTable(kindMerge); err != nil {
 				return err
 			}
 		}
 		if err := w.add(v); err != nil {
-			w.abort()
 			return err
 		}
 		last = append(last[:0], v.key...)
 	}
 	if err := src.err(); err != nil {
-		w.abortIfOpen()
 		return err
 	}
 	if w == nil {
@@ -76,20 +73,13 @@ func (db *DB) advance(ctx context.Context, b *base, state *mergeState, size int6
 	if err != nil {
 		return err
 	}
-	defer db.fsys.Remove(temp) // unless it was adopted
 	line := lineOf(&info, state.out)
 	return db.swap(ctx, func(next *manifest) error {
 		if err := next.advance(b.man, state, &line, string(last), whole); err != nil {
 			return err
 		}
-		return db.adopt(temp, info.id)
+		return db.adopt(w)
 	})
-}
-
-func (w *tableWriter) abortIfOpen() {
-	if w != nil {
-		w.abort()
-	}
 }
 
 // advance puts a slice into the manifest: its table joins the run that grows,

@@ -46,6 +46,8 @@ type tableWriter struct {
 	o    tableOptions
 	e    error
 
+	finished bool
+
 	info    tableInfo
 	lastKey []byte // of the version added last
 	lastRev Rev
@@ -294,10 +296,11 @@ func (w *tableWriter) endPage() {
 	w.hashes = w.hashes[:0]
 }
 
-// finish ends the table, makes it durable and closes the file. The caller
-// renames it and syncs the directory. After an error the caller aborts.
+// finish ends the table and makes it durable. The caller renames it and syncs
+// the directory, then calls abort, which gives up the lock: until then nobody
+// takes the file for one that a dead process left.
 func (w *tableWriter) finish() (tableInfo, error) {
-	if w.e == nil && w.file == nil {
+	if w.e == nil && (w.file == nil || w.finished) {
 		w.e = ErrClosed
 	}
 	if w.e != nil {
@@ -323,11 +326,7 @@ func (w *tableWriter) finish() (tableInfo, error) {
 	if w.e != nil {
 		return tableInfo{}, w.e
 	}
-	f := w.file
-	w.file = nil
-	if w.e = f.Close(); w.e != nil {
-		return tableInfo{}, w.e
-	}
+	w.finished = true
 	return w.info, nil
 }
 
@@ -349,15 +348,14 @@ func (w *tableWriter) footer(topOff int64, top, props []byte) []byte {
 	return append(b, footMagic...)
 }
 
-// abort closes and removes the file, unless finish has succeeded. It may be
+// abort closes the file, and removes it unless finish has succeeded. It may be
 // called more than once.
 func (w *tableWriter) abort() {
-	if w.e == nil && w.file == nil {
-		return
-	}
 	if w.file != nil {
-		// Removed under its lock: nobody takes it for something else.
-		_ = w.fsys.Remove(w.path)
+		if !w.finished {
+			// Removed under its lock: nobody takes it for something else.
+			_ = w.fsys.Remove(w.path)
+		}
 		w.file.Close()
 		w.file = nil
 	}
