@@ -24,7 +24,6 @@ type appender interface {
 	append(first Rev, records [][]byte) error
 	last() (Rev, error) // index of the last entry
 	sync() error
-	close() error
 }
 
 // openAppender opens the log in dir, which must be clean up to its end.
@@ -63,8 +62,6 @@ func (a *walAppender) last() (Rev, error) {
 }
 
 func (a *walAppender) sync() error { return a.log.Sync() }
-
-func (a *walAppender) close() error { return a.log.Close() }
 
 // place is the position behind a record of n bytes that is appended at at: the rules by which the library rotates, so that the engine knows the
 // offsets that the library keeps to itself. Callers check them against the

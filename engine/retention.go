@@ -54,7 +54,8 @@ func (db *DB) oldHistory(ctx context.Context, b *base, bytes int64) (historyCut,
 	if err != nil {
 		return historyCut{}, err
 	}
-	return db.historyBefore(ctx, b.man, db.opts.now().Add(-keep), bytes-max(live, db.opts.sizes.keep))
+	// The records that wrote what is live are no old versions.
+	return db.historyBefore(ctx, b.man, db.opts.now().Add(-keep), bytes-live-max(live, db.opts.sizes.keep))
 }
 
 // historyBefore finds the folded records that are not younger than a time, or

@@ -381,13 +381,10 @@ func (w *writer) unchanged(db *DB) bool {
 	return err == nil && info.Size() == m.pos.offset
 }
 
-// drop forgets the open log.
-func (w *writer) drop() {
-	if w.wal != nil {
-		_ = w.wal.close() // it syncs what is synced already
-		w.wal = nil
-	}
-}
+// drop forgets the open log. It does not close it: that would sync once more,
+// which costs as much as a commit, and leaks where it fails. What is to be on
+// the disk is there, and the runtime closes files that nobody holds.
+func (w *writer) drop() { w.wal = nil }
 
 // commit writes the records of a round behind the log and makes them durable.
 func (w *writer) commit(db *DB, r *round) (Outcome, error) {
@@ -496,9 +493,7 @@ func (w *writer) close(db *DB) (err error) {
 	if w.unsynced && w.man.setting("sync", syncAlways) == syncInterval {
 		w.syncNow(db)
 	}
-	if w.wal != nil {
-		w.drop()
-	}
+	w.drop()
 	if w.markFile != nil {
 		err = w.markFile.Close()
 	}
