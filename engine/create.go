@@ -54,7 +54,12 @@ func (db *DB) create(ctx context.Context) error {
 	if err := acquire(ctx, lock, db.opts.wait(), db.opts.Writer); err != nil {
 		return fmt.Errorf("create %s: %w", db.dir, err)
 	}
-	err = db.identify()
+	identify := func() error {
+		db.mu.Lock()
+		defer db.mu.Unlock()
+		return db.identify()
+	}
+	err = identify()
 	if errors.Is(err, ErrNoDatabase) {
 		id := newIdentity(db.opts.now())
 		man := &manifest{database: id.id, generation: 1, historyFrom: 1}
@@ -65,7 +70,7 @@ func (db *DB) create(ctx context.Context) error {
 			db.opts.notice("created " + db.dir)
 		}
 		if err == nil {
-			err = db.identify()
+			err = identify()
 		}
 	}
 	if err != nil {

@@ -145,8 +145,11 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	return db, nil
 }
 
-// identify reads FORMAT, and opens MARK for reading.
+// identify reads FORMAT, and opens MARK for reading, once. Called with mu held.
 func (db *DB) identify() error {
+	if db.exists.Load() {
+		return nil
+	}
 	info, err := db.fsys.Stat(db.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ErrNoDatabase
