@@ -333,9 +333,9 @@ func frameSize(n int) int64 {
 func parseFrame(b []byte) (n, length int, short bool, err error) {
 	v, n := binary.Uvarint(b)
 	switch {
-	case n == 0:
+	case n == 0 && len(b) < binary.MaxVarintLen64:
 		return 0, 0, true, errors.New("cut inside a length")
-	case n < 0 || v > maxRecordSize:
+	case n <= 0 || v > maxRecordSize:
 		return 0, 0, false, errors.New("length out of range")
 	case v < recordMinSize:
 		return 0, 0, false, fmt.Errorf("a record of %d bytes cannot be", v)
