@@ -177,7 +177,7 @@ func (c *crashCase) recovers(t *testing.T, img image, whole, acked Rev, torn []b
 		t.Fatalf("%s: reading wrote: %s", c.tag, d)
 	}
 	next := map[string]*cell{userIKey("next"): {value: "n"}}
-	res, err := update(db, next)
+	res, err := updateAll(db, next)
 	if err != nil || res.Rev != whole+1 {
 		t.Fatalf("%s: Update = %v, %v, want revision %d", c.tag, res, err, whole+1)
 	}
@@ -199,7 +199,7 @@ func (c *crashCase) recovers(t *testing.T, img image, whole, acked Rev, torn []b
 	if d := differ(got, after); err != nil || rev != whole+1 || d != "" {
 		t.Fatalf("%s: after a write: revision %d, %v, %s", c.tag, rev, err, d)
 	}
-	if _, err := update(again, next); err != nil || len(notices) > 0 {
+	if _, err := updateAll(again, next); err != nil || len(notices) > 0 {
 		t.Fatalf("%s: the second open: %v, told %q, want nothing", c.tag, err, notices)
 	}
 }
@@ -222,7 +222,7 @@ func TestLawLostAcknowledged(t *testing.T) {
 			img.write(t, c.dir)
 			db := mustOpen(t, c.dir, Options{Now: newLawClock().now, sizes: lawSizes})
 			defer db.Close()
-			res, err := update(db, map[string]*cell{userIKey("next"): {value: "n"}})
+			res, err := updateAll(db, map[string]*cell{userIKey("next"): {value: "n"}})
 			var bad *CorruptError
 			if !errors.As(err, &bad) || res.Outcome != NotCommitted {
 				t.Fatalf("%s: Update = %v, %v, want damaged", c.tag, res, err)
@@ -270,7 +270,7 @@ func (c *crashCase) refuses(t *testing.T, img image) {
 	}
 	// Since the machine started somebody has read what is before the last
 	// segment: a writer need not read it again, so it may go on.
-	_, err := update(db, map[string]*cell{userIKey("next"): {value: "n"}})
+	_, err := updateAll(db, map[string]*cell{userIKey("next"): {value: "n"}})
 	if err == nil && !c.boot {
 		return
 	}

@@ -414,7 +414,7 @@ func (c *flipCase) writes(t *testing.T, dir string, r *rand.Rand) error {
 	want := c.model.newest().at(c.clock.ms)
 	for i := range 3 {
 		writes := map[string]*cell{userIKey(fmt.Sprintf("k%03d", r.IntN(100))): {value: "w"}}
-		res, err := update(db, writes)
+		res, err := updateAll(db, writes)
 		if err != nil {
 			if res.Outcome != NotCommitted {
 				return fmt.Errorf("outcome %v: %w", res.Outcome, err)

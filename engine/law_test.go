@@ -311,15 +311,15 @@ func mustOpen(t *testing.T, dir string, o Options) *DB {
 // mustUpdate commits writes that have to be committed.
 func mustUpdate(t *testing.T, db *DB, writes map[string]*cell) Result {
 	t.Helper()
-	res, err := update(db, writes)
+	res, err := updateAll(db, writes)
 	if err != nil || res.Outcome != Committed {
 		t.Fatalf("Update = %v, %v, want committed", res.Outcome, err)
 	}
 	return res
 }
 
-// update commits writes by ikey.
-func update(db *DB, writes map[string]*cell) (Result, error) {
+// updateAll commits writes by ikey.
+func updateAll(db *DB, writes map[string]*cell) (Result, error) {
 	ctx := context.Background()
 	return db.Update(ctx, func(tx Tx) error { return put(ctx, tx, writes) })
 }
