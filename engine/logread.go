@@ -252,11 +252,11 @@ func recordAt(data []byte) (*record, int) {
 	if err != nil || n+length > len(data) {
 		return nil, 0
 	}
-	rec, err := parseRecord(data[n : n+length])
-	if err != nil {
+	rec := new(record)
+	if rec.parse(data[n:n+length]) != nil {
 		return nil, 0
 	}
-	return &rec, n + length
+	return rec, n + length
 }
 
 // walkLog walks through segments, and tells of gaps between them as bad places

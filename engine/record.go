@@ -99,6 +99,8 @@ type record struct {
 	body   []byte // the operations
 	sum    uint32 // its own checksum
 	size   int    // bytes of the whole record
+
+	op, before operation // under way in each: a record is read without allocating
 }
 
 // durableBefore reports whether every earlier record was durable when this one
@@ -165,28 +167,27 @@ func appendOperation(dst []byte, o *operation) []byte {
 	return dst
 }
 
-// errNewerRecord is what parseRecord finds of a version it does not know. The
+// errNewerRecord is what parse finds of a version it does not know. The
 // checksum was good, so this is no damage.
 var errNewerRecord = fmt.Errorf("record: %w", ErrNewer)
 
-// parseRecord decodes a record that takes all of data, and verifies its
-// checksum. The operations are verified by each.
-func parseRecord(data []byte) (record, error) {
-	var r record
+// parse decodes a record that takes all of data, and verifies its checksum.
+// The operations are verified by each. After an error r is of no use.
+func (r *record) parse(data []byte) error {
 	if len(data) < recordMinSize {
-		return r, fmt.Errorf("%d bytes are too few for a record", len(data))
+		return fmt.Errorf("%d bytes are too few for a record", len(data))
 	}
 	if string(data[:2]) != recordMagic {
-		return r, errors.New("no record begins here")
+		return errors.New("no record begins here")
 	}
 	le := binary.LittleEndian
 	end := len(data) - 4
 	r.sum = le.Uint32(data[end:])
 	if sum := crc32.ChecksumIEEE(data[:end]); sum != r.sum {
-		return r, fmt.Errorf("checksum mismatch: the record says %08x, its bytes give %08x", r.sum, sum)
+		return fmt.Errorf("checksum mismatch: the record says %08x, its bytes give %08x", r.sum, sum)
 	}
 	if data[2] != recordVersion || data[3]&^flagAllDurable != 0 {
-		return r, errNewerRecord
+		return errNewerRecord
 	}
 	r.flags = data[3]
 	r.rev = Rev(le.Uint64(data[4:]))
@@ -195,17 +196,17 @@ func parseRecord(data []byte) (record, error) {
 	r.prev = le.Uint32(data[28:])
 	w := int(data[32])
 	if recordHeaderSize+w+4+minOpSize > end {
-		return r, errors.New("the writer reaches beyond the record")
+		return errors.New("the writer reaches beyond the record")
 	}
 	r.writer = data[recordHeaderSize : recordHeaderSize+w]
 	count := le.Uint32(data[recordHeaderSize+w:])
 	r.body = data[recordHeaderSize+w+4 : end]
 	if count == 0 || int64(count)*minOpSize > int64(len(r.body)) {
-		return r, fmt.Errorf("%d operations do not fit the record", count)
+		return fmt.Errorf("%d operations do not fit the record", count)
 	}
 	r.count = int(count)
 	r.size = len(data)
-	return r, nil
+	return nil
 }
 
 // each calls f with each operation, until f returns false. The operation is
@@ -213,18 +214,19 @@ func parseRecord(data []byte) (record, error) {
 // good checksum no kvsh has written.
 func (r *record) each(f func(*operation) bool) error {
 	b := r.body
-	var o, last operation
 	for i := range r.count {
-		n, err := parseOperation(b, &o)
+		if i > 0 {
+			r.before = r.op
+		}
+		n, err := parseOperation(b, &r.op)
 		if err != nil {
 			return fmt.Errorf("operation %d: %w", i+1, err)
 		}
 		b = b[n:]
-		if i > 0 && !last.before(&o) {
+		if i > 0 && !r.before.precedes(&r.op) {
 			return fmt.Errorf("operation %d: out of order", i+1)
 		}
-		last = o
-		if !f(&o) {
+		if !f(&r.op) {
 			return nil
 		}
 	}
@@ -234,8 +236,8 @@ func (r *record) each(f func(*operation) bool) error {
 	return nil
 }
 
-// before reports whether o may stand before p in one record.
-func (o *operation) before(p *operation) bool {
+// precedes reports whether o may stand before p in one record.
+func (o *operation) precedes(p *operation) bool {
 	if o.op == OpIngest || p.op == OpIngest {
 		return o.op == p.op && o.table.id < p.table.id
 	}
@@ -331,9 +333,9 @@ func frameSize(n int) int64 {
 func parseFrame(b []byte) (n, length int, short bool, err error) {
 	v, n := binary.Uvarint(b)
 	switch {
-	case n == 0:
+	case n == 0 && len(b) < binary.MaxVarintLen64:
 		return 0, 0, true, errors.New("cut inside a length")
-	case n < 0 || v > maxRecordSize:
+	case n <= 0 || v > maxRecordSize:
 		return 0, 0, false, errors.New("length out of range")
 	case v < recordMinSize:
 		return 0, 0, false, fmt.Errorf("a record of %d bytes cannot be", v)

@@ -146,8 +146,8 @@ func (s *segmentScanner) next() (bool, error) {
 	if err := s.fill(n + length); err != nil {
 		return false, err
 	}
-	rec, err := parseRecord(s.data[n : n+length])
-	if err != nil {
+	rec := &s.rec
+	if err := rec.parse(s.data[n : n+length]); err != nil {
 		return false, s.bad(err)
 	}
 	if rec.rev != s.at.rev+1 {
@@ -156,7 +156,6 @@ func (s *segmentScanner) next() (bool, error) {
 	if rec.prev != s.at.sum && !s.at.anySum {
 		return false, s.bad(fmt.Errorf("the record before had the checksum %08x, this one follows %08x", s.at.sum, rec.prev))
 	}
-	s.rec = rec
 	s.data = s.data[n+length:]
 	s.at.rev, s.at.sum, s.at.anySum, s.at.stamp = rec.rev, rec.sum, false, rec.stamp
 	s.at.offset += int64(n + length)
@@ -226,8 +225,8 @@ func searchRecord(data []byte, after Rev, accept func(*record) bool) int {
 			if err != nil || head != n || length > len(data)-at {
 				continue
 			}
-			rec, err := parseRecord(data[at : at+length])
-			if err == nil && rec.rev > after && accept(&rec) {
+			var rec record
+			if rec.parse(data[at:at+length]) == nil && rec.rev > after && accept(&rec) {
 				return at - n
 			}
 		}

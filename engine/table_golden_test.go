@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-var updateTables = flag.Bool("update", false, "rewrite golden files")
+var update = flag.Bool("update", false, "rewrite golden files")
 
 // goldenTable are the versions of the tables in testdata. They never change.
 func goldenTable(compress bool) (tableOptions, []version) {
@@ -48,7 +48,7 @@ func TestTableGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if *updateTables {
+		if *update {
 			if err := os.WriteFile(path, now, 0o644); err != nil {
 				t.Fatal(err)
 			}

@@ -257,28 +257,26 @@ func (t *tail) get(ikey []byte, at Rev) (v version, ok bool, err error) {
 // remembered.
 func (t *tail) find(ikey []byte, at Rev) (v version, ok bool, err error) {
 	family, key := splitIKey(ikey)
-	err = t.stream(func(r *record) error {
-		if r.rev > at {
+	var r *record
+	var inner error
+	look := func(o *operation) bool {
+		switch {
+		case o.op == OpIngest:
+			inner = t.addIngest(r, o.table)
+		case len(o.key) == len(key) && bytes.Equal(o.key, key) && bytes.Equal(o.family, family):
+			v, ok = copyVersion(versionOf(r, o)), true
+			return false
+		}
+		return inner == nil
+	}
+	err = t.stream(func(next *record) error {
+		if r = next; r.rev > at {
 			return nil
 		}
-		var inner error
-		err := r.each(func(o *operation) bool {
-			switch {
-			case o.op == OpIngest:
-				inner = t.addIngest(r, o.table)
-			case len(o.key) == len(key) && bytes.Equal(o.key, key) && bytes.Equal(o.family, family):
-				v, ok = copyVersion(versionOf(r, o)), true
-				return false
-			}
-			return inner == nil
-		})
-		if inner != nil {
-			return inner
-		}
-		if err != nil {
+		if err := r.each(look); err != nil {
 			return corruptRecord(r, err)
 		}
-		return nil
+		return inner
 	})
 	return v, ok, err
 }
@@ -311,40 +309,38 @@ func (t *tail) sources(o *iterOptions, at Rev) ([]source, error) {
 
 // collect streams the tail for the keys of a range. Only these are kept.
 func (t *tail) collect(o *iterOptions, at Rev) (vs []version, err error) {
+	var r *record
+	var inner error
 	var ikey []byte
-	err = t.stream(func(r *record) error {
-		if r.rev > at {
+	look := func(op *operation) bool {
+		if op.op == OpIngest {
+			inner = t.addIngest(r, op.table)
+			return inner == nil
+		}
+		ikey = append(append(append(ikey[:0], op.family...), 0), op.key...)
+		if bytes.Compare(ikey, o.lo) < 0 || (o.hi != nil && bytes.Compare(ikey, o.hi) >= 0) {
+			return true
+		}
+		if o.match != nil && !o.match(op.key) {
+			return true
+		}
+		v := versionOf(r, op)
+		if o.keysOnly {
+			v.value = nil
+		} else {
+			v = copyVersion(v)
+		}
+		vs = append(vs, v)
+		return true
+	}
+	err = t.stream(func(next *record) error {
+		if r = next; r.rev > at {
 			return nil
 		}
-		var inner error
-		err := r.each(func(op *operation) bool {
-			if op.op == OpIngest {
-				inner = t.addIngest(r, op.table)
-				return inner == nil
-			}
-			ikey = append(append(append(ikey[:0], op.family...), 0), op.key...)
-			if bytes.Compare(ikey, o.lo) < 0 || (o.hi != nil && bytes.Compare(ikey, o.hi) >= 0) {
-				return true
-			}
-			if o.match != nil && !o.match(op.key) {
-				return true
-			}
-			v := versionOf(r, op)
-			if o.keysOnly {
-				v.value = nil
-			} else {
-				v = copyVersion(v)
-			}
-			vs = append(vs, v)
-			return true
-		})
-		if inner != nil {
-			return inner
-		}
-		if err != nil {
+		if err := r.each(look); err != nil {
 			return corruptRecord(r, err)
 		}
-		return nil
+		return inner
 	})
 	return vs, err
 }
