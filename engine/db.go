@@ -93,6 +93,7 @@ type DB struct {
 
 	exists atomic.Bool // false: to be created by the first commit
 	ident  identity    // set before exists is
+	snap   *table      // the snapshot file that the DB was opened on, set before exists is; or nil
 
 	mu       sync.Mutex // guards all below; never held while waiting for the lock
 	base     *base      // newest known; nil before the first read
@@ -201,6 +202,9 @@ func (db *DB) Close() error {
 		err = errors.Join(err, db.markFile.Close())
 	}
 	db.cache.keep(func(uint64) bool { return false })
+	if db.snap != nil {
+		db.snap.release()
+	}
 	return err
 }
 
@@ -219,8 +223,11 @@ func (db *DB) use(ctx context.Context) (func(), error) {
 }
 
 // Capabilities says what the database can do: all there is, unless it was
-// opened for reading.
+// opened for reading. A snapshot file is one state, without a past or a future.
 func (db *DB) Capabilities() Capabilities {
+	if db.exists.Load() && db.isSnapshot() {
+		return CanFamilies | CanExpire | CanPersist
+	}
 	c := CanReadPast | CanWatch | CanFamilies | CanExpire | CanPersist
 	if !db.opts.ReadOnly {
 		c |= CanWrite

@@ -207,11 +207,17 @@ func findRecord(fsys FS, path string, offset int64, after Rev, accept func(*reco
 	if err != nil {
 		return false, err
 	}
+	return searchRecord(data, after, accept) >= 0, nil
+}
+
+// searchRecord returns where in data the entry begins that findRecord looks
+// for, or -1.
+func searchRecord(data []byte, after Rev, accept func(*record) bool) int {
 	magic := []byte{recordMagic[0], recordMagic[1], recordVersion}
 	for at := 0; ; at++ {
 		i := bytes.Index(data[at:], magic)
 		if i < 0 {
-			return false, nil
+			return -1
 		}
 		at += i
 		for n := 1; n <= min(4, at); n++ {
@@ -221,7 +227,7 @@ func findRecord(fsys FS, path string, offset int64, after Rev, accept func(*reco
 			}
 			var rec record
 			if rec.parse(data[at:at+length]) == nil && rec.rev > after && accept(&rec) {
-				return true, nil
+				return at - n
 			}
 		}
 	}

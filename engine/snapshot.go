@@ -1,0 +1,475 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// A snapshot is one table file of kind snapshot: every key of every family
+// that was visible at one revision, with its revision, stamp, origin and
+// expiry, and nothing else. So it is read by the same code as a database, and
+// each of its bytes is under a checksum.
+
+// SnapshotInfo describes a snapshot file.
+type SnapshotInfo struct {
+	Path     string    `json:"path"`
+	Database string    `json:"database"` // id of the database it was made of, in hex
+	Rev      Rev       `json:"rev"`      // it holds the state at this revision
+	Stamp    Stamp     `json:"stamp"`    // of the newest entry in it; 0 if there is none
+	Created  time.Time `json:"created"`  // when it was made
+	Keys     int64     `json:"keys"`
+	Bytes    int64     `json:"bytes"` // of keys, family names and values, uncompressed
+	Size     int64     `json:"size"`  // of the file
+}
+
+// errNoSnapshot is for a file that is neither whole nor damaged of what a
+// database could be opened on.
+var errNoSnapshot = errors.New("not a database or snapshot")
+
+// maxFaults is how many faults of one file an error names.
+const maxFaults = 10
+
+func snapshotInfo(path string, i *tableInfo) SnapshotInfo {
+	return SnapshotInfo{
+		Path: path, Database: hex.EncodeToString(i.database[:]), Rev: i.snapshotRev, Stamp: i.maxStamp,
+		Created: time.UnixMilli(i.created).UTC(),
+		Keys:    int64(i.entries), Bytes: int64(i.keyBytes - i.keys + i.valueBytes), Size: i.size,
+	}
+}
+
+// Snapshot writes the newest state to a new file, which appears under its name
+// only when it is whole, on the disk, read back and verified. It takes no
+// lock: others write meanwhile. It returns ErrExists if something has that
+// name already, and ErrDamaged if what it would save is damaged.
+func (db *DB) Snapshot(ctx context.Context, path string) (info SnapshotInfo, err error) {
+	done, err := db.use(ctx)
+	if err != nil {
+		return info, err
+	}
+	defer done()
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("snapshot %s: %w", path, err)
+		}
+	}()
+	if _, err := db.fsys.Stat(path); err == nil {
+		return info, ErrExists
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return info, err
+	}
+	core := &txCore{db: db, now: db.opts.now(), readonly: true}
+	defer core.end()
+	if err := core.openAll(); err != nil {
+		return info, err
+	}
+	if !db.exists.Load() {
+		return info, ErrNoDatabase
+	}
+	w, err := newTableWriter(db.fsys, fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32()), tableOptions{
+		id: rand.Uint64(), database: db.ident.id, kind: kindSnapshot, created: core.now.UnixMilli(),
+		compress: true, snapshotRev: core.rev, historyFrom: core.rev,
+	})
+	if err != nil {
+		return info, err
+	}
+	defer db.discard(w)
+	tx := &dbTx{txCore: core}
+	var inner error
+	left := 0
+	_, err = tx.walkOnce(ctx, &iterOptions{}, &left, false, func(v *version) bool {
+		inner = w.add(v)
+		return inner == nil
+	})
+	if err := errors.Join(inner, err); err != nil {
+		return info, err
+	}
+	if _, err := w.finish(); err != nil {
+		return info, err
+	}
+	if info, err = VerifySnapshot(ctx, db.fsys, w.path); err != nil {
+		return info, err
+	}
+	info.Path = path
+	return info, moveNew(db.fsys, w.path, path)
+}
+
+// openAll pins the state of the transaction with all its tables, so that none
+// can vanish however long reading takes.
+func (c *txCore) openAll() error {
+	for range 5 {
+		b, err := c.state()
+		if err != nil {
+			return err
+		}
+		if err = b.openAll(); err != errVanished {
+			return err
+		}
+		if err := c.again(err); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: tables change faster than they can be opened", ErrUnavailable)
+}
+
+func (b *base) openAll() error {
+	for _, r := range b.runs {
+		for _, l := range r.tables {
+			if _, err := l.open(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// moveNew renames a file to a name that nothing has, durably. Rename alone
+// would replace what another process put there meanwhile, so the name is
+// taken first, by an empty file. A crash in between leaves that.
+func moveNew(fsys FS, from, to string) error {
+	f, err := fsys.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return ErrExists
+	}
+	if err != nil {
+		return err
+	}
+	if err = f.Close(); err == nil {
+		err = fsys.Rename(from, to)
+	}
+	if err != nil {
+		_ = fsys.Remove(to)
+		return err
+	}
+	return fsys.SyncDir(filepath.Dir(to))
+}
+
+// openSnapshot opens a snapshot file. A file that is none is errNoSnapshot,
+// unless one of its ends shows that it once was.
+func openSnapshot(fsys FS, path string) (*table, error) {
+	name := filepath.Base(path)
+	if is, err := looksLikeTable(fsys, path); err != nil {
+		return nil, err
+	} else if !is {
+		return nil, fmt.Errorf("%s: %w", name, errNoSnapshot)
+	}
+	t, err := openTable(fsys, path, name, assigned{})
+	if err != nil {
+		return nil, err
+	}
+	i := t.info()
+	switch {
+	case i.kind != kindSnapshot:
+		err = fmt.Errorf("%s: one table of a database: %w", name, errNoSnapshot)
+	case i.keys != i.entries, i.deletes != 0, i.maxRev > i.snapshotRev:
+		err = t.corrupt(t.propOff, "its entries are not those of one revision")
+	}
+	if err != nil {
+		t.release()
+		return nil, err
+	}
+	return t, nil
+}
+
+// looksLikeTable reports whether a file begins or ends as a table does.
+func looksLikeTable(fsys FS, path string) (bool, error) {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return false, err
+	}
+	var b [8]byte
+	for _, end := range []struct {
+		offset int64
+		magic  string
+	}{{0, tableMagic}, {info.Size() - int64(len(footMagic)), footMagic}} {
+		if end.offset < 0 {
+			continue
+		}
+		if _, err := f.ReadAt(b[:], end.offset); err != nil && !isEOF(err) {
+			return false, err
+		}
+		if string(b[:]) == end.magic {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// identifySnapshot opens the snapshot file that the DB was opened on.
+func (db *DB) identifySnapshot() error {
+	t, err := openSnapshot(db.fsys, db.dir)
+	if err != nil {
+		return err
+	}
+	i := t.info()
+	db.snap = t
+	db.ident = identity{id: i.database, created: time.UnixMilli(i.created).UTC()}
+	db.exists.Store(true)
+	return nil
+}
+
+// isSnapshot reports whether the DB was opened on a snapshot file. It may be
+// asked once exists is set.
+func (db *DB) isSnapshot() bool { return db.snap != nil }
+
+// refreshSnapshot makes the one state there is. Called with mu held.
+func (db *DB) refreshSnapshot() error {
+	if db.base != nil {
+		return nil
+	}
+	man := snapshotManifest(&db.snap.inf)
+	db.snap.retain()
+	b := &base{
+		man: man, tail: &tail{loaded: true, cache: &db.cache}, cache: &db.cache,
+		runs: []*run{{id: 1, maxRev: db.snap.inf.snapshotRev, tables: []*lazyTable{{line: man.tables[0], t: db.snap}}}},
+	}
+	b.refs.Store(1)
+	db.setBase(b, man.folded)
+	return nil
+}
+
+// snapshotManifest is the manifest of a database whose only table is a
+// snapshot, and whose history begins behind it.
+func snapshotManifest(i *tableInfo) *manifest {
+	return &manifest{
+		database: i.database, generation: 1,
+		folded:       position{rev: i.snapshotRev, anySum: true, stamp: i.maxStamp},
+		historyFrom:  i.snapshotRev + 1,
+		historyStamp: i.maxStamp,
+		tables:       []tableLine{lineOf(i, 1)},
+	}
+}
+
+// SnapshotInfoOf describes a snapshot file. It reads and verifies the two ends
+// of the file only. fsys nil is OS.
+func SnapshotInfoOf(fsys FS, path string) (SnapshotInfo, error) {
+	t, err := openSnapshot(orOS(fsys), path)
+	if err != nil {
+		return SnapshotInfo{}, err
+	}
+	defer t.release()
+	return snapshotInfo(path, &t.inf), nil
+}
+
+func orOS(fsys FS) FS {
+	if fsys == nil {
+		return OS
+	}
+	return fsys
+}
+
+// VerifySnapshot reads every byte of a snapshot file. What is wrong with it is
+// ErrDamaged: up to ten *CorruptError joined. fsys nil is OS.
+func VerifySnapshot(ctx context.Context, fsys FS, path string) (SnapshotInfo, error) {
+	t, err := openSnapshot(orOS(fsys), path)
+	if err != nil {
+		return SnapshotInfo{}, err
+	}
+	defer t.release()
+	return snapshotInfo(path, &t.inf), t.verifyAll(ctx)
+}
+
+// verifyAll is verify, with the faults joined.
+func (t *table) verifyAll(ctx context.Context) error {
+	var faults []error
+	t.verify(ctx, func(err error) {
+		if len(faults) < maxFaults {
+			faults = append(faults, err)
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return errors.Join(faults...)
+}
+
+// Restore makes a database of a snapshot in the directory target: the same
+// database in a new copy, whose log begins behind the snapshot's revision. It
+// verifies every byte of the snapshot first. It returns ErrExists if anything
+// is at the target but an empty directory or what a crash left of an earlier
+// Restore. FORMAT comes last, so a crash leaves nothing that opens.
+func Restore(ctx context.Context, snapshot, target string, o Options) (info SnapshotInfo, err error) {
+	o.FS = orOS(o.FS)
+	t, err := openSnapshot(o.FS, snapshot)
+	if err != nil {
+		return info, fmt.Errorf("restore %s: %w", snapshot, err)
+	}
+	defer t.release()
+	if err := t.verifyAll(ctx); err != nil {
+		return info, fmt.Errorf("restore %s: %w", snapshot, err)
+	}
+	if err := restore(ctx, t, snapshot, target, &o); err != nil {
+		return info, fmt.Errorf("restore %s to %s: %w", snapshot, target, err)
+	}
+	return snapshotInfo(snapshot, &t.inf), nil
+}
+
+// restoreMark stands in FORMAT.new from the first to the last moment of a
+// restore, when FORMAT takes its place by rename. So a directory with
+// FORMAT.new and without FORMAT never was a database: it may be made anew.
+const restoreMark = "kvsh restore, not finished\n"
+
+func restore(ctx context.Context, t *table, snapshot, target string, o *Options) error {
+	fsys := o.FS
+	if err := restorable(fsys, target); err != nil {
+		return err
+	}
+	switch err := fsys.Mkdir(target, 0o700); {
+	case err == nil:
+		if err := fsys.SyncDir(filepath.Dir(target)); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrExist):
+		return err
+	}
+	lock, err := fsys.OpenFile(filepath.Join(target, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := acquire(ctx, lock, o.wait(), "restore"); err != nil {
+		return err
+	}
+	if err := restorable(fsys, target); err != nil { // somebody else may have been first
+		return err
+	}
+	if err := writeNew(fsys, filepath.Join(target, formatFile+".new"), []byte(restoreMark)); err != nil {
+		return err
+	}
+	if err := fsys.SyncDir(target); err != nil {
+		return err
+	}
+	if err := clearRestore(fsys, target); err != nil {
+		return err
+	}
+	if err := copyTable(ctx, fsys, t, snapshot, target); err != nil {
+		return err
+	}
+	id := newIdentity(o.now())
+	id.id = t.inf.database
+	return layOut(fsys, target, id, snapshotManifest(&t.inf), currentBoot())
+}
+
+// restorable returns ErrExists unless a restore may be made at target.
+func restorable(fsys FS, target string) error {
+	info, err := fsys.Stat(target)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return ErrExists
+	}
+	entries, err := fsys.ReadDir(target)
+	if err != nil {
+		return err
+	}
+	begun, empty := false, true
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case name == formatFile || !ownName(name):
+			return ErrExists
+		case name == formatFile+".new":
+			begun = true
+		case name != lockFile:
+			empty = false
+		}
+	}
+	if begun || empty {
+		return nil
+	}
+	return ErrExists
+}
+
+// clearRestore removes what an earlier restore left, which was never part of a
+// database.
+func clearRestore(fsys FS, target string) error {
+	for _, dir := range []string{tablesDir, logDir, historyDir} {
+		dir = filepath.Join(target, dir)
+		entries, err := fsys.ReadDir(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := fsys.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeNew writes a file in place and makes its content durable.
+func writeNew(fsys FS, path string, content []byte) error {
+	f, err := fsys.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(content, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// copyTable copies the file of an open table into tables/ of a database,
+// durably, and compares the two.
+func copyTable(ctx context.Context, fsys FS, t *table, from, target string) error {
+	dir := filepath.Join(target, tablesDir)
+	if err := fsys.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	in, err := fsys.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	path := filepath.Join(target, filepath.FromSlash(tableName(t.inf.id)))
+	out, err := fsys.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	buf, back := make([]byte, 1<<20), make([]byte, 1<<20)
+	for offset := int64(0); offset < t.inf.size; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b := buf[:min(int64(len(buf)), t.inf.size-offset)]
+		if n, err := in.ReadAt(b, offset); n < len(b) {
+			return err
+		}
+		if _, err := out.WriteAt(b, offset); err != nil {
+			return err
+		}
+		if n, err := out.ReadAt(back[:len(b)], offset); n < len(b) {
+			return err
+		}
+		// What was verified is what t has mapped; the file could be another by now.
+		if !bytes.Equal(back[:len(b)], t.data[offset:offset+int64(len(b))]) {
+			return &CorruptError{File: filepath.Base(path), Offset: offset, Reason: "the copy differs from the snapshot that was verified"}
+		}
+		offset += int64(len(b))
+	}
+	if err := out.Sync(); err != nil {
+		return err
+	}
+	return fsys.SyncDir(dir)
+}
