@@ -40,6 +40,11 @@ func (db *DB) Compact(ctx context.Context, o CompactOptions) (CompactResult, err
 	if err := db.canWrite(); err != nil {
 		return res, err
 	}
+	b, _, err := db.pin() // another process may have made the database meanwhile
+	if err != nil {
+		return res, err
+	}
+	b.release()
 	if !db.exists.Load() {
 		return res, ErrNoDatabase
 	}
