@@ -124,6 +124,7 @@ func (m *modelRun) step() {
 		m.optimistic()
 	case k < 67:
 		m.load()
+	case k < 72 && m.model.rev() == 0: // there is no database yet
 	case k < 70:
 		db := m.db()
 		m.did("maintain")
