@@ -223,7 +223,7 @@ func (l *loader) large(ctx context.Context) (LoadResult, error) {
 	}
 	info, w, err := l.table(ctx, reader)
 	defer func() { db.discard(w) }()
-	var res Result
+	res := Result{Outcome: NotCommitted}
 	if err == nil {
 		res, err = db.transact(ctx, func(core *txCore) error {
 			stale, err := l.stale(ctx, core, reader.rev, &info)
@@ -250,9 +250,6 @@ func (l *loader) large(ctx context.Context) (LoadResult, error) {
 	}
 	l.res.Result = res
 	if err != nil {
-		if res.Outcome != OutcomeUnknown {
-			res.Outcome = NotCommitted
-		}
 		return LoadResult{Result: res}, err
 	}
 	db.maintainAfter(ctx) // so that the table is in MANIFEST, and not only in the log
