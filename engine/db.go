@@ -42,6 +42,10 @@ type Options struct {
 	FS FS
 
 	sizes sizes // zero: defaultSizes; tests set smaller ones
+
+	// openAppender opens the log. nil: openAppender; tests put one in its place
+	// that fails, for the library behind it does not go through FS.
+	openAppender func(dir string, sync bool, segmentSize int64) (appender, error)
 }
 
 // sizes, all in bytes, are the thresholds by which files come and go. They are
@@ -127,6 +131,9 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	}
 	if o.sizes == (sizes{}) {
 		o.sizes = defaultSizes
+	}
+	if o.openAppender == nil {
+		o.openAppender = openAppender
 	}
 	if len(o.Writer) > maxWriterSize {
 		o.Writer = o.Writer[:maxWriterSize]

@@ -293,7 +293,8 @@ const (
 // prepare takes the lock and makes the log ready to be appended to.
 func (w *writer) prepare(ctx context.Context, db *DB) (err error) {
 	if w.broken != nil {
-		return fmt.Errorf("%w: this process takes no more writes since: %w", ErrUnavailable, w.broken)
+		// As text: the outcome of this write is known.
+		return fmt.Errorf("%w: this process takes no more writes since: %s", ErrUnavailable, w.broken.Error())
 	}
 	if w.lock == nil {
 		if w.lock, err = openLock(db.fsys, db.dir); err != nil {
@@ -358,7 +359,7 @@ func (w *writer) ready(db *DB) error {
 		w.tailSize += info.Size()
 	}
 	w.walSync = w.man.setting("sync", syncAlways) == syncAlways
-	if w.wal, err = openAppender(filepath.Join(db.dir, logDir), w.walSync, db.opts.sizes.segment); err != nil {
+	if w.wal, err = db.opts.openAppender(filepath.Join(db.dir, logDir), w.walSync, db.opts.sizes.segment); err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
 	if last, err := w.wal.last(); err != nil || last != e.end.rev {
