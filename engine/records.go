@@ -137,7 +137,8 @@ func (db *DB) recordEvents(ctx context.Context, r *record, f func(*version) erro
 
 // ingestEvents calls f with every key of a table that a record ingested. Once
 // the table was merged away its entries are found among all others by their
-// revision.
+// revision, unless the merge was allowed to forget some of them: then it
+// returns ErrHistoryGone.
 func (db *DB) ingestEvents(ctx context.Context, r *record, ref tableRef, f func(*version) error) error {
 	t, err := db.cache.open(ref, assigned{rev: r.rev, stamp: r.stamp, origin: r.origin})
 	if err == nil {
@@ -147,20 +148,37 @@ func (db *DB) ingestEvents(ctx context.Context, r *record, ref tableRef, f func(
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	b, _, err := db.pin()
+	var o iterOptions
+	for range 5 {
+		// A table may be merged away before it is reached: go on behind the
+		// last key.
+		if err = db.mergedEvents(ctx, r.rev, &o, f); err != errVanished {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: tables change faster than they can be read", ErrUnavailable)
+}
+
+// mergedEvents calls f with the versions of one revision that are in tables,
+// and moves the start of the range behind each.
+func (db *DB) mergedEvents(ctx context.Context, rev Rev, o *iterOptions, f func(*version) error) error {
+	b, _, err := db.reload()
 	if err != nil {
 		return err
 	}
 	defer b.release()
-	sources, err := b.sources(&iterOptions{}, r.rev)
+	if first := b.man.historyFrom; rev < first {
+		return fmt.Errorf("revision %d: history begins at revision %d: %w", rev, first, ErrHistoryGone)
+	}
+	sources, err := b.sources(o, rev)
 	if err != nil {
 		return err
 	}
-	rev := r.rev
 	return each(ctx, newMergeSource(sources, false), func(v *version) error {
 		if v.rev != rev {
 			return nil
 		}
+		o.lo = append(append(make([]byte, 0, len(v.key)+1), v.key...), 0)
 		return f(v)
 	})
 }
