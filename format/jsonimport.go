@@ -232,9 +232,8 @@ func (m *jsonImport) complete(r *Record) (fault string) {
 		r.Time, _ = parseTime(p.time)
 	}
 	if p.expires != nil {
-		var ok bool
-		if r.Expires, ok = parseTime(p.expires); !ok {
-			return fmt.Sprintf("expires is %q: want a time like %s", p.expires, timeLayout)
+		if r.Expires, fault = expiryOf(p.expires); fault != "" {
+			return fault
 		}
 	}
 	return ""

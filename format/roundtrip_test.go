@@ -13,7 +13,7 @@ import (
 )
 
 // fileFormats are the formats that are both written and read.
-var fileFormats = []Format{FormatJSONL, FormatJSON}
+var fileFormats = []Format{FormatJSONL, FormatJSON, FormatCSV}
 
 // exported returns the file that records make.
 func exported(t testing.TB, f Format, records []Record) []byte {
