@@ -4,18 +4,20 @@
 //
 // # Promises
 //
-// Outside the modes pretty and table, every byte of a key or value can be read
-// back from the output: nothing is shortened, replaced or dropped. The one
-// exception is nul, which refuses data that holds a NUL with ErrNUL instead of
-// printing something ambiguous.
+// Outside the modes pretty and table, nothing is shortened, replaced or
+// dropped: the bytes of a key or value can be had back from the output. Two
+// modes pay for that. nul refuses data that holds a NUL, with ErrNUL, and raw
+// writes bytes as they are, so that only the reader can know where an item ends
+// if items may hold line feeds.
 //
-// The modes pretty, table and quoted, and the functions Quote, Word and Safe,
-// never let a control byte, an escape sequence, invalid UTF-8 or a rune that
-// reorders or hides text through to the terminal.
+// The modes pretty, table, quoted, jsonl, json and tsv, and the functions Quote,
+// Word and Safe, never let a control byte, an escape sequence, invalid UTF-8 or
+// a rune that reorders or hides text through to the terminal; the colours of
+// pretty are the only escape sequences, and only where Options.Color asks for
+// them.
 //
-// Rows of any number are written in bounded memory, except in table mode, which
-// holds a sample of the first rows to fix the widths of its columns and then
-// streams too.
+// Rows of any number are written in bounded memory: modes that need to see
+// data before they begin, to align it, hold a bounded sample of the first rows.
 //
 // Nothing here runs before main: a command that prints nothing pays nothing.
 package format
