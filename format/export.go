@@ -41,6 +41,8 @@ func NewExporter(w io.Writer, f Format, o ExportOptions) (Exporter, error) {
 		return newJSONExport(out, o, true), nil
 	case FormatCSV:
 		return newCSVExport(out), nil
+	case FormatTSV:
+		return newTSVExport(out), nil
 	}
 	return nil, fmt.Errorf("export to format %s is not supported", f)
 }

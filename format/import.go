@@ -68,6 +68,8 @@ func NewImporter(r io.Reader, f Format, o ImportOptions) Importer {
 		m.read = (&jsonImport{importer: m}).array
 	case FormatCSV:
 		m.read = (&csvImport{importer: m}).records
+	case FormatTSV:
+		m.read = (&tsvImport{importer: m}).records
 	default:
 		m.read = func(func(Record) bool) error {
 			return &InputError{Name: o.Name, Reason: fmt.Sprintf("import from format %s is not supported", f)}
