@@ -36,8 +36,8 @@ func newCSVExport(out *sink) *csvExport {
 }
 
 func (e *csvExport) Write(r Record) error {
-	if e.err != nil {
-		return e.err
+	if err := e.check(&r); err != nil {
+		return err
 	}
 	key, value := isCSVText(r.Key), isCSVText(r.Value)
 	b := e.buf

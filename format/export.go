@@ -43,6 +43,10 @@ func NewExporter(w io.Writer, f Format, o ExportOptions) (Exporter, error) {
 		return newCSVExport(out), nil
 	case FormatTSV:
 		return newTSVExport(out), nil
+	case FormatKvsh:
+		return &kvshExport{out}, nil
+	case FormatNUL:
+		return &nulExport{sink: out, bare: o.Bare}, nil
 	}
 	return nil, fmt.Errorf("export to format %s is not supported", f)
 }
@@ -76,6 +80,25 @@ func (s *sink) flush() error {
 		s.buf = nil // a rare large value must not hold its memory to the end
 	}
 	return s.err
+}
+
+// check refuses a record that no import would take again, and everything after
+// an error.
+func (s *sink) check(r *Record) error {
+	if s.err != nil {
+		return s.err
+	}
+	fault := recordFault(r)
+	if fault == "" && r.Family != "" {
+		fault = familyFault(r.Family)
+	}
+	if year := r.Expires.UTC().Year(); fault == "" && (year < 0 || year > 9999) {
+		fault = fmt.Sprintf("it expires in the year %d, which RFC 3339 cannot say", year)
+	}
+	if fault != "" {
+		return s.refuse(fmt.Errorf("key %s: %s", Quote(r.Key[:min(len(r.Key), 100)]), fault))
+	}
+	return nil
 }
 
 // refuse makes err the answer from now on and drops what is not written, so

@@ -70,6 +70,10 @@ func NewImporter(r io.Reader, f Format, o ImportOptions) Importer {
 		m.read = (&csvImport{importer: m}).records
 	case FormatTSV:
 		m.read = (&tsvImport{importer: m}).records
+	case FormatKvsh:
+		m.read = (&kvshImport{importer: m}).records
+	case FormatNUL:
+		m.read = (&nulImport{importer: m}).records
 	default:
 		m.read = func(func(Record) bool) error {
 			return &InputError{Name: o.Name, Reason: fmt.Sprintf("import from format %s is not supported", f)}
@@ -124,16 +128,25 @@ func (m *importer) familyOf(text []byte) (name, fault string) {
 	if string(text) == m.last {
 		return m.last, ""
 	}
-	if len(text) > MaxFamilySize {
-		return "", fmt.Sprintf("column family name of %d bytes, the limit is %d", len(text), MaxFamilySize)
-	}
-	for _, c := range text {
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-', c == '.':
-		default:
-			return "", fmt.Sprintf("column family %q: a name has letters, digits, _ - and . only", text)
-		}
+	if fault := familyFault(text); fault != "" {
+		return "", fault
 	}
 	m.last = string(text)
 	return m.last, ""
+}
+
+// familyFault says what a database would not take in the name of a column
+// family, or "".
+func familyFault[T string | []byte](name T) string {
+	if len(name) > MaxFamilySize {
+		return fmt.Sprintf("column family name of %d bytes, the limit is %d", len(name), MaxFamilySize)
+	}
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-', c == '.':
+		default:
+			return "column family " + Quote([]byte(name)) + ": a name has letters, digits, _ - and . only"
+		}
+	}
+	return ""
 }

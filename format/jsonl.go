@@ -68,8 +68,8 @@ func (e *jsonExport) separate() {
 }
 
 func (e *jsonExport) Write(r Record) error {
-	if e.err != nil {
-		return e.err
+	if err := e.check(&r); err != nil {
+		return err
 	}
 	e.separate()
 	start := len(e.buf)

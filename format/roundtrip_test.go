@@ -13,7 +13,7 @@ import (
 )
 
 // fileFormats are the formats that are both written and read.
-var fileFormats = []Format{FormatJSONL, FormatJSON, FormatCSV, FormatTSV}
+var fileFormats = []Format{FormatJSONL, FormatJSON, FormatCSV, FormatTSV, FormatKvsh, FormatNUL}
 
 // exported returns the file that records make.
 func exported(t testing.TB, f Format, records []Record) []byte {

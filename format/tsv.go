@@ -31,8 +31,8 @@ func newTSVExport(out *sink) *tsvExport {
 }
 
 func (e *tsvExport) Write(r Record) error {
-	if e.err != nil {
-		return e.err
+	if err := e.check(&r); err != nil {
+		return err
 	}
 	b := appendTSVField(e.buf, r.Key)
 	b = append(b, '\t')
