@@ -184,6 +184,9 @@ func (p *jsonParser) bytes(scratch *[]byte, isBase64 bool) (b []byte, fault stri
 	return *scratch, fault
 }
 
+// strictBase64 refuses what StdEncoding lets pass: bits that mean nothing.
+var strictBase64 = base64.StdEncoding.Strict()
+
 // appendBase64Decoded appends the bytes of a text in standard base64, of which
 // it takes one spelling only.
 func appendBase64Decoded(dst, text []byte) (out []byte, fault string) {
@@ -191,7 +194,7 @@ func appendBase64Decoded(dst, text []byte) (out []byte, fault string) {
 	if bytes.ContainsAny(text, "\r\n") {
 		return dst, "bad base64"
 	}
-	out, err := base64.StdEncoding.AppendDecode(dst, text)
+	out, err := strictBase64.AppendDecode(dst, text)
 	if err != nil {
 		return dst, "bad base64"
 	}

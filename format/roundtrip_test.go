@@ -209,3 +209,13 @@ func TestStopImport(t *testing.T) {
 		}
 	}
 }
+
+// mustTime reads a time of a test.
+func mustTime(t testing.TB, text string) time.Time {
+	t.Helper()
+	at, ok := parseTime([]byte(text))
+	if !ok {
+		t.Fatalf("parseTime(%q) failed", text)
+	}
+	return at
+}

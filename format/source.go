@@ -27,9 +27,11 @@ type source struct {
 	eof   bool  // nothing comes after the window
 	err   error // why nothing comes, if not the end of the file
 
-	offset int64 // of buf[start] in the file
-	line   int64 // of buf[start], from 1
-	read   atomic.Int64
+	offset    int64 // of buf[start] in the file
+	line      int64 // that buf[start] is in, from 1
+	lineStart int64 // where that line begins in the file
+
+	read atomic.Int64 // bytes read from r
 }
 
 func newSource(r io.Reader, name string) *source {
@@ -39,16 +41,23 @@ func newSource(r io.Reader, name string) *source {
 // window is what has been read and not used. It is valid until more or fill.
 func (s *source) window() []byte { return s.buf[s.start:s.end] }
 
-// use takes the first n bytes from the window, lines of them ended by LF.
+// use takes the first n bytes from the window, the last of which is an LF if
+// lines, the number of LFs in them, is not 0.
 func (s *source) use(n int, lines int64) {
 	s.start += n
 	s.offset += int64(n)
-	s.line += lines
+	if lines > 0 {
+		s.line += lines
+		s.lineStart = s.offset
+	}
 }
 
-// useCounting is use for a caller that did not count the lines.
+// useCounting takes the first n bytes from the window, whatever they are.
 func (s *source) useCounting(n int) {
-	s.use(n, int64(bytes.Count(s.buf[s.start:s.start+n], []byte{'\n'})))
+	lines := s.buf[s.start : s.start+n]
+	whole := bytes.LastIndexByte(lines, '\n') + 1
+	s.use(whole, int64(bytes.Count(lines[:whole], lineFeed)))
+	s.use(n-whole, 0)
 }
 
 // more makes the window larger, by reading until it is twice as long, so that
@@ -123,6 +132,7 @@ func (s *source) skipBOM() error {
 	}
 	if bytes.HasPrefix(s.window(), []byte("\xef\xbb\xbf")) {
 		s.use(3, 0)
+		s.lineStart = s.offset
 	}
 	return nil
 }
@@ -130,13 +140,18 @@ func (s *source) skipBOM() error {
 // fail is an error of the data at byte at of the window.
 func (s *source) fail(at int, reason string) *InputError {
 	before := s.window()[:min(at, s.end-s.start)]
-	return &InputError{
+	e := &InputError{
 		Name:   s.name,
-		Line:   s.line + int64(bytes.Count(before, []byte{'\n'})),
-		Column: len(before) - bytes.LastIndexByte(before, '\n'),
+		Line:   s.line + int64(bytes.Count(before, lineFeed)),
 		Offset: s.offset + int64(at),
 		Reason: reason,
 	}
+	lineStart := s.lineStart
+	if i := bytes.LastIndexByte(before, '\n'); i >= 0 {
+		lineStart = s.offset + int64(i) + 1
+	}
+	e.Column = int(e.Offset-lineStart) + 1
+	return e
 }
 
 // failRead is an error of the reader, after all that was read.

@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -104,11 +105,11 @@ func (m *tsvImport) records(yield func(Record) bool) error {
 			return nil
 		}
 		line := bytes.TrimSuffix(m.window()[:n], []byte{'\r'})
+		if isFirst && !ended && strings.HasPrefix(tsvHeader, string(line)) {
+			return m.fail(n, "cut off: no line feed after the header")
+		}
 		if isFirst && isTSVHeader(line) {
 			isOurs = string(line) == tsvHeader
-			if !ended {
-				return m.fail(n, "cut off: no line feed after the header")
-			}
 			var fault string
 			if m.rows.columns, fault = columnsOf(bytes.Split(line, []byte{'\t'})); fault != "" {
 				return m.fail(0, fault)
