@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"unicode/utf8"
 )
 
@@ -77,7 +78,7 @@ func parseGlob(pattern string) (glob, error) {
 // last, is itself.
 func parseSet(text string) (globPart, int, error) {
 	p := globPart{kind: globSet}
-	open := answerNo(`"[" is not closed`)
+	open := errors.New(`"[" is not closed`)
 	i := 0
 	if i < len(text) && (text[i] == '!' || text[i] == '^') {
 		p.not = true
