@@ -173,3 +173,11 @@ func hint(err error) string {
 	}
 	return ""
 }
+
+// named says which command and key an error concerns, unless it says so itself.
+func named(command, key string, err error) error {
+	if strings.HasPrefix(err.Error(), command+" ") {
+		return err
+	}
+	return fmt.Errorf("%s %q: %w", command, key, err)
+}
