@@ -126,7 +126,8 @@ func isAnswer(err error) bool { return exitCode(err) == exitNo }
 
 // isSaid reports whether nothing is to be written about an error.
 func isSaid(err error) bool {
-	return errors.Is(err, errNo) || errors.Is(err, syscall.EPIPE)
+	var said *saidError
+	return errors.Is(err, errNo) || errors.As(err, &said) || errors.Is(err, syscall.EPIPE)
 }
 
 // message is what is written about an error, without the name of the program.
@@ -181,3 +182,13 @@ func named(command, key string, err error) error {
 	}
 	return fmt.Errorf("%s %q: %w", command, key, err)
 }
+
+// isConflict reports whether an error is a transaction that was lost.
+func isConflict(err error) bool { return engine.ClassOf(err) == engine.ClassConflict }
+
+// A saidError is an error that was reported already.
+type saidError struct{ err error }
+
+func (e *saidError) Error() string { return e.err.Error() }
+
+func (e *saidError) Unwrap() error { return e.err }
