@@ -156,7 +156,7 @@ func hint(err error) string {
 	case errors.As(err, &refused):
 		return refused.hint
 	case errors.As(err, &missing):
-		return fmt.Sprintf(`the first write creates it, and so does "kvsh -d %s init"`, format.Word(missing.path))
+		return fmt.Sprintf(`the first write creates it, and so does "kvsh -d %s init"`, format.Word([]byte(missing.path)))
 	case errors.Is(err, engine.ErrUnknownOutcome):
 		return "look before trying again: the write may be there"
 	case errors.Is(err, engine.ErrConflict):

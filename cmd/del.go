@@ -125,9 +125,16 @@ func (s *Session) delSelected(ctx context.Context, sel selector) error {
 			return fmt.Errorf("del: %w", err)
 		}
 	}
-	var n int64
-	w, err := s.update(ctx, func(tx engine.Tx) error {
-		n = 0
+	n, w, err := s.deleteRange(ctx, r)
+	if err != nil {
+		return fmt.Errorf("del: %w", err)
+	}
+	return s.deleted(w, n, "")
+}
+
+// deleteRange deletes the keys of a range and returns how many there were.
+func (s *Session) deleteRange(ctx context.Context, r engine.Range) (n int64, w written, err error) {
+	w, err = s.update(ctx, func(tx engine.Tx) error {
 		// Deleting during a scan would change what is scanned.
 		var keys []string
 		for e, err := range tx.Scan(ctx, r) {
@@ -140,14 +147,11 @@ func (s *Session) delSelected(ctx context.Context, sel selector) error {
 			if err := tx.Delete(ctx, key); err != nil {
 				return err
 			}
-			n++
 		}
+		n = int64(len(keys))
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("del: %w", err)
-	}
-	return s.deleted(w, n, "")
+	return n, w, err
 }
 
 func plural(n int64, noun string) string {

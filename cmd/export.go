@@ -104,17 +104,13 @@ func (s *Session) exportTo(ctx context.Context, sel selector, f format.Format, w
 	if err != nil {
 		return err
 	}
-	o, err := s.options()
-	if err != nil {
-		return err
-	}
-	x, err := format.NewExporter(w, f, o)
-	if err != nil {
-		return err
-	}
+	var x format.Exporter
 	err = s.view(ctx, func(tx engine.Tx) error {
-		if none {
-			return nil
+		x, err = format.NewExporter(w, f, format.ExportOptions{
+			Database: filepath.Base(s.path()), Rev: uint64(tx.Rev()), Time: tx.Now(),
+		})
+		if err != nil || none {
+			return err
 		}
 		for e, err := range tx.Scan(ctx, r) {
 			if err != nil {

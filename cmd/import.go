@@ -128,12 +128,7 @@ func (s *Session) records(name string, in io.Reader, o importOptions) (iter.Seq2
 	if err != nil {
 		return nil, nil, err
 	}
-	options, err := s.options()
-	if err != nil {
-		return nil, nil, err
-	}
-	options.Name = name
-	x, err := format.NewImporter(buffered, f, options)
+	x, err := format.NewImporter(buffered, f, format.ImportOptions{Name: name})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -112,11 +112,12 @@ func (s *Session) entryWriter(m format.Mode, long, values bool) (write func(engi
 	if err != nil {
 		return nil, nil, err
 	}
+	now := time.Now()
 	cells := make([]any, 0, len(columns))
 	write = func(e engine.Entry) error {
 		cells = cells[:0]
 		for _, c := range columns {
-			cells = append(cells, cellOf(e, c.Name))
+			cells = append(cells, cellOf(e, c.Name, now))
 		}
 		return rows.Row(cells...)
 	}
@@ -131,7 +132,7 @@ var recordColumns = []format.Column{
 	{Name: "time", Kind: format.Time},
 }
 
-func cellOf(e engine.Entry, column string) any {
+func cellOf(e engine.Entry, column string, now time.Time) any {
 	switch column {
 	case "key":
 		return []byte(e.Key)
@@ -144,13 +145,14 @@ func cellOf(e engine.Entry, column string) any {
 	case "time", "age":
 		return e.Stamp.Time()
 	}
-	return orNil(e.Expires)
+	return remaining(e.Expires, now)
 }
 
-// orNil is a moment as a cell, empty for none.
-func orNil(t time.Time) any {
-	if t.IsZero() {
+// remaining is the time to live as a cell, which is absent for what never
+// expires.
+func remaining(expires, now time.Time) any {
+	if expires.IsZero() {
 		return nil
 	}
-	return t
+	return expires.Sub(now)
 }

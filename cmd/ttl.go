@@ -59,7 +59,7 @@ func (s *Session) showTTL(ctx context.Context, key string) error {
 		return err
 	}
 	if isRecordMode(m) {
-		return s.row([]format.Column{{Name: "key", Kind: format.Bytes}, {Name: "ttl", Kind: format.TTL}}, []byte(key), orNil(e.Expires))
+		return s.row([]format.Column{{Name: "key", Kind: format.Bytes}, {Name: "ttl", Kind: format.TTL}}, []byte(key), remaining(e.Expires, now))
 	}
 	text := "none"
 	if !e.Expires.IsZero() {
