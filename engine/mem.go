@@ -151,9 +151,7 @@ func (m *Mem) Begin(ctx context.Context) (OpenTx, error) {
 // Watch is called. Close ends it with ErrClosed.
 func (m *Mem) Watch(ctx context.Context, from Rev) iter.Seq2[Change, error] {
 	if from == 0 {
-		m.mu.RLock()
-		from = Rev(len(m.log)) + 1
-		m.mu.RUnlock()
+		from = m.newest() + 1
 	}
 	return func(yield func(Change, error) bool) {
 		for rev := from; ; rev++ {
@@ -246,6 +244,11 @@ func (m *Mem) enter(ctx context.Context) error {
 func (m *Mem) takeTurn(ctx context.Context) error {
 	select {
 	case m.turn <- struct{}{}:
+		// A context that has ended wins, also where both were ready.
+		if err := ctx.Err(); err != nil {
+			m.endTurn()
+			return err
+		}
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -34,9 +34,6 @@ func (m *Mem) Load(ctx context.Context, items iter.Seq2[Item, error], on OnConfl
 	if err != nil {
 		return refused, err
 	}
-	if err := ctx.Err(); err != nil {
-		return refused, err
-	}
 	res.Result = m.commit(writes)
 	return res, nil
 }

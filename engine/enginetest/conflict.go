@@ -80,6 +80,8 @@ func conflicts(e *env) {
 		{"a key appears in a range scanned in reverse", readScan(engine.Range{From: "a", To: "e", Reverse: true}), doSet("c")},
 		{"a key appears before the limit", readScan(engine.Range{Limit: 2}), doSet("c")},
 		{"a key appears before the limit in reverse", readScan(engine.Range{Limit: 2, Reverse: true}), doSet("e")},
+		{"the last key before the limit is set", readScan(engine.Range{Limit: 2}), doSet("d")},
+		{"the last key before the limit in reverse is set", readScan(engine.Range{Limit: 2, Reverse: true}), doSet("d")},
 		{"a key appears in a range with a limit not reached", readScan(engine.Range{Limit: 9}), doSet("g")},
 		{"a key appears under an empty prefix", readScan(engine.Range{Prefix: "c"}), doSet("cc")},
 		{"a key appears that matches", readScan(engine.Range{Match: func(k []byte) bool { return k[0] == 'c' }}), doSet("c")},

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"kvsh/engine"
@@ -67,20 +68,20 @@ func cancelledWithin(e *env) {
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	load, err := e.store.Load(ctx, func(yield func(engine.Item, error) bool) {
-		if !yield(set("a", ""), nil) {
-			return
+		if yield(set("a", ""), nil) {
+			cancel() // after the last item: the load has still to commit
 		}
-		cancel()
-		yield(set("b", ""), nil)
 	}, engine.Replace)
 	e.wantRefused("Load", load.Result, err, context.Canceled, engine.ClassCancelled)
 	e.want()
 }
 
+// cancelledScan leaves a store some entries until it looks at its context.
 func cancelledScan(e *env) {
+	const keys = 5000
 	e.update(func(tx engine.Tx) error {
-		for c := byte('a'); c <= 'z'; c++ {
-			if err := tx.Set(e.ctx, string(c), nil); err != nil {
+		for i := range keys {
+			if err := tx.Set(e.ctx, fmt.Sprintf("%05d", i), nil); err != nil {
 				return err
 			}
 		}
@@ -89,22 +90,28 @@ func cancelledScan(e *env) {
 	ctx, cancel := context.WithCancel(e.ctx)
 	e.view(engine.Newest, func(tx engine.Tx) {
 		seq := tx.Scan(ctx, engine.Range{})
-		for range seq {
-			break
-		}
-		cancel()
 		var errs []error
-		for entry, err := range seq {
-			if err == nil {
-				e.Errorf("Scan() yields %q under an ended context", entry.Key)
-				continue
+		entries := 0
+		collect := func() {
+			entries, errs = 0, nil
+			for _, err := range seq {
+				if err != nil {
+					errs = append(errs, err)
+					continue
+				}
+				if entries++; entries == 10 {
+					cancel()
+				}
 			}
-			errs = append(errs, err)
+			if entries == keys || len(errs) != 1 {
+				e.Fatalf("Scan() yields %d entries and the errors %v, want it to end with one error before entry %d", entries, errs, keys)
+			}
+			e.wantError("Scan", errs[0], context.Canceled, engine.ClassCancelled)
 		}
-		if len(errs) != 1 {
-			e.Fatalf("Scan() yields the errors %v, want one", errs)
+		collect()
+		if collect(); entries != 0 {
+			e.Errorf("Scan() begun under an ended context yields %d entries, want none", entries)
 		}
-		e.wantError("Scan", errs[0], context.Canceled, engine.ClassCancelled)
 	})
 }
 

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"errors"
 	"fmt"
+	"iter"
 
 	"kvsh/engine"
 )
@@ -207,7 +208,26 @@ func endedTx(e *env) {
 		e.Errorf("Commit() = %v, want no error", err)
 	}
 	e.wantClosed("Commit", open)
+	e.scanOutlivesTx()
 	e.want("a=1", "b=1")
+}
+
+// scanOutlivesTx goes on with a scan whose transaction has ended: what it read
+// may not be there any more.
+func (e *env) scanOutlivesTx() {
+	e.Helper()
+	next := func() (engine.Entry, error, bool) { return engine.Entry{}, nil, false }
+	stop := func() {}
+	defer func() { stop() }()
+	e.view(engine.Newest, func(tx engine.Tx) {
+		next, stop = iter.Pull2(tx.Scan(e.ctx, engine.Range{}))
+		if entry, err, ok := next(); !ok || err != nil || entry.Key != "a" {
+			e.Errorf("Scan() begins with %q, %v, want %q", entry.Key, err, "a")
+		}
+	})
+	if entry, err, ok := next(); !ok || !errors.Is(err, engine.ErrClosed) {
+		e.Errorf("Scan() goes on after its View with %q, %v, want ErrClosed", entry.Key, err)
+	}
 }
 
 func viewStays(e *env) {

@@ -1,0 +1,79 @@
+# Targets for people; .ci/run calls the same ones. Everything needs only Go,
+# git and a shell; the race detector also needs a C compiler.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+GO      ?= go
+BINARY  := kvsh
+
+# The version is the tag, or the commit it was built from.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# cgo costs 0.85 ms at every start, so it is off in what ships.
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X kvsh/cmd.Version=$(VERSION)'
+
+# The race detector needs cgo; without a C compiler the tests run without it,
+# and say so.
+RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race)
+
+TOOL := $(GO) tool -modfile=scripts/tools.mod
+
+# SOAK_ROUNDS and SOAK_TIME bound the long variants of the black-box tests.
+SOAK_ROUNDS ?= 5000
+SOAK_TIME   ?= 4h
+
+# TESTFLAGS are further flags of go test, such as -v or -short.
+TESTFLAGS ?=
+
+.DEFAULT_GOAL := build
+.PHONY: build test check fmt vet lint tools arch generate install uninstall demo soak clean help
+
+build: ## build ./kvsh
+	$(BUILD) -o $(BINARY) .
+
+test: ## run every test
+	@test -n "$(RACE)" || echo "SKIP race detector: no C compiler ($$($(GO) env CC))"
+	$(GO) test $(RACE) -timeout 12m $(TESTFLAGS) ./...
+
+check: fmt vet lint arch test ## everything a change must pass
+
+fmt: ## list files that gofumpt would change, and fail if there are any
+	@bad=$$($(TOOL) gofumpt -l .) || exit 1; \
+	if [ -n "$$bad" ]; then echo "not gofumpt-clean:"; echo "$$bad"; exit 1; fi
+
+vet: ## go vet
+	$(GO) vet ./...
+
+lint: ## staticcheck
+	$(TOOL) staticcheck ./...
+
+tools: ## fetch and build the pinned tools
+	$(TOOL) gofumpt --version
+	$(TOOL) staticcheck -version
+
+arch: ## the import arrows
+	$(GO) test -count=1 ./scripts/arch/
+
+generate: build ## rewrite the man pages and completions
+	scripts/generate.sh ./$(BINARY)
+
+install: build ## install the program, man pages and completions below PREFIX
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 $(BINARY) "$(DESTDIR)$(PREFIX)/bin/$(BINARY)"
+	scripts/install-docs.sh install "$(DESTDIR)$(PREFIX)"
+
+uninstall: ## remove what install put there
+	rm -f "$(DESTDIR)$(PREFIX)/bin/$(BINARY)"
+	scripts/install-docs.sh uninstall "$(DESTDIR)$(PREFIX)"
+
+demo: build ## the main job on real data: the package list of this machine
+	scripts/demo.sh
+
+soak: build ## hours of kill -9, full disks and flipped bits
+	$(GO) test -count=1 -timeout $(SOAK_TIME) -v ./scripts/blackbox/ -soak -rounds $(SOAK_ROUNDS)
+
+clean: ## remove what was built
+	rm -rf $(BINARY) dist
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "%-10s %s\n", $$1, $$2}' Makefile

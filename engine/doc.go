@@ -1,0 +1,75 @@
+// Package engine is a durable key-value store: keys and values of any bytes,
+// transactions, column families, expiry, snapshots, and the history of every
+// key. A database is a directory; any number of processes use it at once.
+//
+//	db, err := engine.Open(ctx, "notes.kv", engine.Options{Create: true})
+//	...
+//	_, err = db.Update(ctx, func(tx engine.Tx) error {
+//		return tx.Set(ctx, "user:7", []byte("Ada"))
+//	})
+//	err = db.View(ctx, engine.Newest, func(tx engine.Tx) error {
+//		for e, err := range tx.Scan(ctx, engine.Range{Prefix: "user:"}) {
+//			...
+//		}
+//	})
+//
+// [Store] is the interface; [DB], the database in a directory, and [Mem], one
+// in memory, implement it, and package enginetest says what every
+// implementation does.
+//
+// # Files
+//
+//	FORMAT       version of the format, id of the database and of this copy
+//	LOCK         the advisory lock of writers, and who held it last
+//	MARK         the highest acknowledged revision and where it ends in the log
+//	MANIFEST     which tables are live, and up to which revision they hold everything
+//	log/         segments of records that are newer than the tables
+//	history/     segments that are in tables, kept for as long as history.keep says
+//	tables/      sorted, immutable files
+//	quarantine/  bytes that recovery took out of the way, each with its origin
+//
+// The formats stand beside their codecs: record.go, mark.go, manifest.go,
+// identity.go, table.go, quarantine.go. Every byte of every file is covered by
+// a checksum but for LOCK, which serves messages only.
+//
+// # What is durable when
+//
+// A transaction is one record of the log. Update, OpenTx.Commit and Load return
+// [Committed] when the record is where the setting sync says:
+//
+//   - always (the default): on the disk, by fsync. It survives the end of the
+//     process and the loss of power at any moment.
+//   - interval: with the operating system, and on the disk a second later or
+//     when the DB is closed. It survives the end of the process.
+//   - never: with the operating system. It survives the end of the process.
+//
+// A transaction is there whole or not at all after any crash. An error of a
+// write tells which: [NotCommitted] means that it was taken back and can never
+// appear, [OutcomeUnknown] (with [ErrUnknownOutcome]) that taking it back failed
+// too; that process then takes no more writes, and the next one to open the
+// database settles the matter.
+//
+// After a crash the next writer looks at the end of the log. Whole records that
+// their writer did not live to acknowledge are kept. Torn bytes behind them are
+// moved to quarantine/. A bad place that had been acknowledged is damage: it is
+// refused with a [CorruptError], and nothing is changed. MARK, which is written
+// after each commit, and a flag in each record tell the two apart.
+//
+// # What may run at once
+//
+// Readers take no lock and write nothing: they read MANIFEST, map the tables
+// they need, and read the log up to MARK. They see each commit from the moment
+// it is acknowledged, and never one that is not. A View keeps its state however
+// long it runs; files that are replaced meanwhile stay readable for it.
+//
+// Writers, in one process or in many, take turns by an advisory lock (flock) on
+// LOCK, held for one transaction; transactions of one process that wait
+// together share one write and one fsync. Begin holds no lock: its commit is
+// refused with [ErrConflict] if what it read was changed. So the histories of
+// all processes together are linearizable. The directory must be on a file
+// system whose locks and page cache all its processes share: not on a network.
+//
+// When the tail of the log has grown to 4 MiB the commit that noticed folds it
+// into a table, and merges tables in steps of bounded size. Both hold the lock
+// only to replace MANIFEST.
+package engine

@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"slices"
+	"sort"
+	"sync"
+)
+
+// A memtable holds versions of keys in memory: what of the tail was read or
+// written since. It grows only at its end: versions are added in the order of
+// their revisions and never changed, so a reader of an older revision goes on
+// undisturbed.
+type memtable struct {
+	mu     sync.RWMutex
+	keys   map[string][]version // by ikey, ascending by revision
+	sorted []string             // the keys, in order
+	fresh  []string             // keys that are not in sorted yet
+}
+
+// add takes over v, whose slices must not be changed any more.
+func (m *memtable) add(v version) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.keys == nil {
+		m.keys = make(map[string][]version)
+	}
+	vs, ok := m.keys[string(v.key)]
+	if !ok {
+		m.fresh = append(m.fresh, string(v.key))
+	}
+	m.keys[string(v.key)] = append(vs, v)
+}
+
+// get returns the newest version with a revision of at most at.
+func (m *memtable) get(ikey []byte, at Rev) (version, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	vs := m.keys[string(ikey)]
+	for i := len(vs) - 1; i >= 0; i-- {
+		if vs[i].rev <= at {
+			return vs[i], true
+		}
+	}
+	return version{}, false
+}
+
+// versions returns those of keys in the range with a revision of at most at,
+// sorted as tables are.
+func (m *memtable) versions(o *iterOptions, at Rev) []version {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if len(m.fresh) > 0 {
+		m.mu.RUnlock()
+		m.sort()
+		m.mu.RLock()
+	}
+	lo, hi := 0, len(m.sorted)
+	if o.lo != nil {
+		lo = sort.SearchStrings(m.sorted, string(o.lo))
+	}
+	if o.hi != nil {
+		hi = sort.SearchStrings(m.sorted, string(o.hi))
+	}
+	var out []version
+	for i := lo; i < hi; i++ {
+		key := m.sorted[i]
+		vs := m.keys[key]
+		if o.match != nil && !o.match(userKey(vs[0].key)) {
+			continue
+		}
+		for j := len(vs) - 1; j >= 0; j-- {
+			if vs[j].rev <= at {
+				out = append(out, vs[j])
+			}
+		}
+	}
+	return out
+}
+
+// sort brings the fresh keys into order: a few among many is the usual case.
+func (m *memtable) sort() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.fresh) == 0 {
+		return
+	}
+	slices.Sort(m.fresh)
+	merged := make([]string, 0, len(m.sorted)+len(m.fresh))
+	i := 0
+	for _, key := range m.fresh {
+		n := sort.SearchStrings(m.sorted[i:], key)
+		merged = append(merged, m.sorted[i:i+n]...)
+		merged = append(merged, key)
+		i += n
+	}
+	m.sorted = append(merged, m.sorted[i:]...)
+	m.fresh = nil
+}
+
+// prepend puts the versions of an older memtable below those of m.
+func (m *memtable) prepend(older *memtable) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key, vs := range m.keys {
+		if _, ok := older.keys[key]; !ok {
+			older.fresh = append(older.fresh, key)
+		}
+		if older.keys == nil {
+			older.keys = make(map[string][]version)
+		}
+		older.keys[key] = append(older.keys[key], vs...)
+	}
+	m.keys, m.sorted, m.fresh = older.keys, older.sorted, older.fresh
+}
+
+// sortVersions sorts as tables are: by key, then newest first.
+func sortVersions(vs []version) {
+	slices.SortFunc(vs, func(a, b version) int { return compareVersions(&a, &b) })
+}

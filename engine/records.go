@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+)
+
+// records calls f with the records from one revision to another, both
+// included and committed, in order, wherever their segments are. A record's
+// slices hold only during the call. It returns ErrHistoryGone where the first
+// is no longer kept.
+func (db *DB) records(ctx context.Context, from, to Rev, f func(*record) error) error {
+	if from > to {
+		return nil
+	}
+	var last error
+	for range 10 {
+		next, err := db.recordsOnce(ctx, from, to, f)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		// A segment moved from log/ to history/ between the look at the
+		// folders and the look into it.
+		from, last = next, err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, last)
+}
+
+func (db *DB) recordsOnce(ctx context.Context, from, to Rev, f func(*record) error) (Rev, error) {
+	// history/ first: what moves meanwhile is then seen twice, not never.
+	history, _, err := listSegments(db.fsys, filepath.Join(db.dir, historyDir))
+	if err != nil {
+		return from, err
+	}
+	log, _, err := listSegments(db.fsys, filepath.Join(db.dir, logDir))
+	if err != nil {
+		return from, err
+	}
+	firsts := append(slices.Clone(history), log...)
+	slices.Sort(firsts)
+	firsts = slices.Compact(firsts)
+	i, ok := slices.BinarySearch(firsts, from)
+	if !ok {
+		i--
+	}
+	if i < 0 {
+		return from, fmt.Errorf("revision %d: %w", from, ErrHistoryGone)
+	}
+	at := position{rev: from - 1, anySum: true}
+	var buf []byte
+	for ; i < len(firsts) && at.rev < to; i++ {
+		dir := logDir
+		if slices.Contains(history, firsts[i]) {
+			dir = historyDir
+		}
+		start := startOf(firsts[i], at)
+		s, err := openSegment(db.fsys, filepath.Join(db.dir, dir), start, -1, buf)
+		if err != nil {
+			return at.rev + 1, err
+		}
+		at, err = s.upTo(ctx, from, to, at, f)
+		buf = s.buf
+		s.close()
+		var bad *badPlace
+		if errors.As(err, &bad) {
+			return at.rev + 1, bad.corrupt(dir)
+		}
+		if err != nil {
+			return at.rev + 1, err
+		}
+	}
+	if at.rev < to {
+		return at.rev + 1, fmt.Errorf("the segment with revision %d: %w", at.rev+1, fs.ErrNotExist)
+	}
+	return to + 1, nil
+}
+
+// upTo calls f with the records from one revision to another and stops there:
+// what follows may not be committed yet. It returns the position behind the
+// last record f was called with.
+func (s *segmentScanner) upTo(ctx context.Context, from, to Rev, at position, f func(*record) error) (position, error) {
+	for s.at.rev < to {
+		ok, err := s.next()
+		if err != nil {
+			return at, err
+		}
+		if !ok {
+			break
+		}
+		if s.rec.rev < from {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return at, err
+		}
+		if err := f(&s.rec); err != nil {
+			return at, err
+		}
+		at = s.at
+	}
+	return at, nil
+}
+
+// events calls f with every key written by the revisions from one to another,
+// those of ingested tables included. The version's key is never nil; its
+// slices hold only during the call.
+func (db *DB) events(ctx context.Context, from, to Rev, f func(*record, *version) error) error {
+	return db.records(ctx, from, to, func(r *record) error {
+		return db.recordEvents(ctx, r, func(v *version) error { return f(r, v) })
+	})
+}
+
+// recordEvents calls f with every key a record writes.
+func (db *DB) recordEvents(ctx context.Context, r *record, f func(*version) error) error {
+	var inner error
+	err := r.each(func(o *operation) bool {
+		if o.op == OpIngest {
+			inner = db.ingestEvents(ctx, r, o.table, f)
+			return inner == nil
+		}
+		v := versionOf(r, o)
+		inner = f(&v)
+		return inner == nil
+	})
+	if inner != nil {
+		return inner
+	}
+	if err != nil {
+		return corruptRecord(r, err)
+	}
+	return nil
+}
+
+// ingestEvents calls f with every key of a table that a record ingested. Once
+// the table was merged away its entries are found among all others by their
+// revision.
+func (db *DB) ingestEvents(ctx context.Context, r *record, ref tableRef, f func(*version) error) error {
+	t, err := db.cache.open(ref, assigned{rev: r.rev, stamp: r.stamp, origin: r.origin})
+	if err == nil {
+		defer t.release()
+		return each(ctx, t.iter(iterOptions{}), f)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	b, _, err := db.pin()
+	if err != nil {
+		return err
+	}
+	defer b.release()
+	sources, err := b.sources(&iterOptions{}, r.rev)
+	if err != nil {
+		return err
+	}
+	rev := r.rev
+	return each(ctx, newMergeSource(sources, false), func(v *version) error {
+		if v.rev != rev {
+			return nil
+		}
+		return f(v)
+	})
+}
+
+// each calls f with every version of a source and closes it.
+func each(ctx context.Context, src source, f func(*version) error) error {
+	defer src.close()
+	for n := 0; src.next(); n++ {
+		if n%contextEvery == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		if err := f(src.cur()); err != nil {
+			return err
+		}
+	}
+	return src.err()
+}

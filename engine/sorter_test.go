@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// temporaryFiles lists the files in dir.
+func temporaryFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// checkSorted feeds records to a sorter and compares what comes out with the
+// last record of each key, in order.
+func checkSorted(t *testing.T, budget int64, in []version) {
+	t.Helper()
+	dir := t.TempDir()
+	s := newSorter(OS, dir, budget)
+	defer s.close()
+	last := map[string]version{}
+	scratch := make([]byte, 0, 64)
+	for _, v := range in {
+		scratch = append(scratch[:0], v.key...) // the sorter copies
+		if err := s.add(scratch, v.value, v.expires, v.deleted); err != nil {
+			t.Fatalf("add(%.40q) = %v", v.key, err)
+		}
+		last[string(v.key)] = v
+	}
+	var want []version
+	for _, v := range last {
+		want = append(want, v)
+	}
+	sortVersions(want)
+	src, err := s.finish()
+	if err != nil {
+		t.Fatalf("finish() = %v", err)
+	}
+	checkSource(t, fmt.Sprintf("sorted %d with budget %d", len(in), budget), src, want)
+	if err := s.add([]byte("\x00a"), nil, 0, false); !errors.Is(err, ErrClosed) {
+		t.Errorf("add after finish = %v, want %v", err, ErrClosed)
+	}
+	s.close()
+	if left := temporaryFiles(t, dir); len(left) > 0 {
+		t.Errorf("close leaves %v", left)
+	}
+}
+
+// sorterRecords makes n records over so many keys, now and then a large one.
+func sorterRecords(r *rand.Rand, n, keys int) []version {
+	prefix := []string{"", "user:", "a long prefix that all keys share:"}[r.IntN(3)]
+	var vs []version
+	for range n {
+		k := r.IntN(keys)
+		key := appendIKey(nil, "", fmt.Sprintf("%s%x%s", prefix, k*2654435761%keys, bytes.Repeat([]byte{0}, k%4)))
+		v := version{key: key}
+		switch r.IntN(10) {
+		case 0:
+			v.deleted = true
+		case 1:
+			v.expires = 1 + r.Int64()
+			fallthrough
+		default:
+			v.size = r.IntN(30)
+			if r.IntN(50) == 0 {
+				v.size = r.IntN(5000)
+			}
+			v.value = bytes.Repeat([]byte{byte(r.IntN(256))}, v.size)
+		}
+		vs = append(vs, v)
+	}
+	return vs
+}
+
+func TestSorter(t *testing.T) {
+	r := tableRand(t)
+	for range 60 {
+		n := r.IntN(3000)
+		budget := []int64{1, 3000, 20_000, 1 << 20, 64 << 20}[r.IntN(5)]
+		if budget == 1 { // each record is a run, and each run is merged with all before
+			n /= 10
+		}
+		in := sorterRecords(r, n, 1+r.IntN(2*n+1))
+		switch r.IntN(3) {
+		case 0:
+			slices.SortStableFunc(in, func(a, b version) int { return bytes.Compare(a.key, b.key) })
+		case 1: // sorted but for a few
+			sortVersions(in)
+			for range min(n, 5) {
+				i, j := r.IntN(n), r.IntN(n)
+				in[i], in[j] = in[j], in[i]
+			}
+		}
+		checkSorted(t, budget, in)
+	}
+}
+
+// Many records take the parallel path and stay in memory.
+func TestSorterMany(t *testing.T) {
+	r := tableRand(t)
+	checkSorted(t, 1<<30, sorterRecords(r, 60_000, 40_000))
+}
+
+// Sorted input makes one run, however often the memory is full.
+func TestSorterSortedInput(t *testing.T) {
+	s := newSorter(OS, t.TempDir(), 8000)
+	defer s.close()
+	for i := range 5000 {
+		if err := s.add(fmt.Appendf(nil, "\x00%06d", i), []byte("v"), 0, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.runs) != 1 {
+		t.Errorf("sorted input made %d runs, want 1", len(s.runs))
+	}
+}
+
+// A temporary file that does not read back as written is damage, not data.
+func TestSorterDamage(t *testing.T) {
+	for _, large := range []bool{false, true} {
+		dir := t.TempDir()
+		s := newSorter(OS, dir, 8000)
+		defer s.close()
+		for i := range 2000 {
+			value := []byte("v")
+			if large {
+				value = bytes.Repeat(value, 300)
+			}
+			if err := s.add(fmt.Appendf(nil, "\x00%06d", i), value, 0, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range temporaryFiles(t, dir) {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[len(b)/2] ^= 1
+			if err := os.WriteFile(name, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		src, err := s.finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for src.next() {
+		}
+		if !errors.Is(src.err(), ErrDamaged) {
+			t.Errorf("large %t: reading a changed run = %v, want damaged", large, src.err())
+		}
+	}
+}
+
+// A temporary file is locked while the sorter uses it.
+func TestSorterLock(t *testing.T) {
+	dir := t.TempDir()
+	s := newSorter(OS, dir, 1000)
+	defer s.close()
+	for i := range 200 {
+		if err := s.add(fmt.Appendf(nil, "\x00%d", i), bytes.Repeat([]byte("v"), i*3), 0, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := temporaryFiles(t, dir)
+	if len(names) < 2 {
+		t.Fatalf("files = %v, want a run and the values", names)
+	}
+	for _, name := range names {
+		f, err := OS.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := f.Lock(); ok || err != nil {
+			t.Errorf("Lock(%s) = %t, %v, want false", name, ok, err)
+		}
+		f.Close()
+	}
+}

@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"bytes"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// A matchFeed looks for keys that match in several pages of the index at once,
+// and hands out what it finds in the order of the table. It works ahead of
+// whoever takes, but only a few pages: the memory it needs is bounded, and a
+// scan that ends early has wasted little.
+type matchFeed struct {
+	t     *table
+	o     iterOptions
+	first int // page that comes first
+	count int // of pages
+
+	claimed atomic.Int64     // pages that workers have taken up
+	tickets chan *pageHits   // a worker takes one before it takes up a page
+	slots   []chan *pageHits // what was found in page i comes in slot i modulo their number
+	quit    chan struct{}    // closed by close
+	workers sync.WaitGroup   // reading the table
+	taken   int              // pages that next has had
+	page    *pageHits        // the last of them
+	block   int              // of page, that comes next
+	started bool
+}
+
+// pageHits is what was found in the blocks of one page of the index.
+type pageHits struct {
+	blocks []blockHits // in the order of the scan, only those that have any
+	err    error       // ended the page after those
+}
+
+// blockHits is what was found in one block.
+type blockHits struct {
+	block blockEntry
+	run   keyRun
+	hits  []uint32
+}
+
+// matchFeedPages is the number of pages from which on several workers find
+// matches sooner than one, and how far they work ahead.
+const (
+	matchFeedPages   = 4
+	maxMatchWorkers  = 8
+	ticketsPerWorker = 2
+)
+
+// newMatchFeed returns a feed for o, or nil if the range is small or there is
+// but one processor.
+func (t *table) newMatchFeed(o iterOptions) *matchFeed {
+	from, to := 0, t.top.n
+	if o.lo != nil {
+		from = t.top.search(o.lo, newestRev)
+	}
+	if o.hi != nil {
+		to = min(to, t.top.search(o.hi, newestRev)+1)
+	}
+	workers := min(runtime.GOMAXPROCS(0), maxMatchWorkers)
+	if to-from < matchFeedPages || workers < 2 {
+		return nil
+	}
+	f := &matchFeed{t: t, o: o, first: from, count: to - from, quit: make(chan struct{})}
+	if o.reverse {
+		f.first = to - 1
+	}
+	n := workers * ticketsPerWorker
+	f.tickets = make(chan *pageHits, n)
+	for range n {
+		f.tickets <- &pageHits{}
+		f.slots = append(f.slots, make(chan *pageHits, 1))
+	}
+	return f
+}
+
+// next returns the next block with matches, or nil at the end or after an
+// error. It is valid until the next call.
+func (f *matchFeed) next() (*blockHits, error) {
+	if !f.started {
+		f.started = true
+		for range len(f.slots) / ticketsPerWorker {
+			f.workers.Go(f.work)
+		}
+	}
+	for {
+		if f.page != nil {
+			if f.block < len(f.page.blocks) {
+				f.block++
+				return &f.page.blocks[f.block-1], nil
+			}
+			if f.page.err != nil {
+				return nil, f.page.err
+			}
+			f.tickets <- f.page
+			f.page = nil
+		}
+		if f.taken == f.count {
+			return nil, nil
+		}
+		f.page = <-f.slots[f.taken%len(f.slots)]
+		f.taken++
+		f.block = 0
+	}
+}
+
+// close ends the workers and waits until none reads the table.
+func (f *matchFeed) close() {
+	close(f.quit)
+	f.workers.Wait()
+}
+
+// work takes up one page after the other. There are as many tickets as slots,
+// and a ticket comes back when its page has been used up: so of the pages that
+// are taken up no two have the same slot.
+func (f *matchFeed) work() {
+	for {
+		var p *pageHits
+		select {
+		case <-f.quit:
+			return
+		case p = <-f.tickets:
+		}
+		i := int(f.claimed.Add(1)) - 1
+		if i >= f.count {
+			return
+		}
+		f.find(i, p)
+		f.slots[i%len(f.slots)] <- p
+	}
+}
+
+// find finds the matches in the page that comes as number i.
+func (f *matchFeed) find(i int, p *pageHits) {
+	it := tableIter{t: f.t, o: f.o, step: 1, pageNo: f.first + i}
+	if f.o.reverse {
+		it.step, it.pageNo = -1, f.first-i
+	}
+	p.blocks = p.blocks[:0]
+	if p.err = f.t.page(it.pageNo, &it.page); p.err != nil {
+		return
+	}
+	for b := range it.page.n {
+		it.blockNo = b
+		if f.o.reverse {
+			it.blockNo = it.page.n - 1 - b
+		}
+		if f.outside(&it) {
+			continue
+		}
+		// Take over what an earlier page left in this place.
+		if n := len(p.blocks); n < cap(p.blocks) {
+			it.hits = p.blocks[: n+1 : n+1][n].hits
+		}
+		if !it.read() {
+			p.err = it.e
+			return
+		}
+		if len(it.hits) > 0 {
+			p.blocks = append(p.blocks, blockHits{it.block, it.run, it.hits})
+			it.hits = nil
+		}
+	}
+}
+
+// outside reports whether the bounds show that nothing of the block lies in
+// the range.
+func (f *matchFeed) outside(it *tableIter) bool {
+	if bound, _ := it.page.bound(it.blockNo); bytes.Compare(bound, f.o.lo) < 0 {
+		return true
+	}
+	if it.blockNo == 0 || f.o.hi == nil {
+		return false
+	}
+	before, _ := it.page.bound(it.blockNo - 1)
+	return bytes.Compare(before, f.o.hi) >= 0
+}

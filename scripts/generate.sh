@@ -1,0 +1,44 @@
+#!/bin/sh
+# Writes completions/ and man/ from the commands of the program, or, with
+# --check, fails if what is there is not what would be written.
+#
+#	scripts/generate.sh [--check] ./kvsh
+set -eu
+
+check=no
+if [ "${1-}" = --check ]; then
+	check=yes
+	shift
+fi
+if [ $# -ne 1 ]; then
+	echo "usage: $0 [--check] PROGRAM" >&2
+	exit 2
+fi
+program=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+cd "$(dirname "$0")/.."
+
+new=$(mktemp -d)
+trap 'rm -rf "$new"' EXIT
+mkdir "$new/completions" "$new/man"
+
+for shell in bash zsh fish; do
+	"$program" completion "$shell" >"$new/completions/kvsh.$shell"
+done
+"$program" man --dir "$new/man"
+
+if [ "$check" = yes ]; then
+	stale=no
+	for dir in completions man; do
+		diff -r -x "README*" -x "*.go" "$dir" "$new/$dir" || stale=yes
+	done
+	if [ "$stale" = yes ]; then
+		echo "stale: run 'make generate' and commit the result" >&2
+		exit 1
+	fi
+	exit 0
+fi
+
+for dir in completions man; do
+	find "$dir" -type f \( -name "*.1" -o -name "kvsh.*" \) -delete
+	cp "$new/$dir"/* "$dir/"
+done
