@@ -22,6 +22,7 @@ type Streams struct {
 	Width       func() int            // columns of the terminal; called only with OutTerminal
 	Getenv      func(string) string   // the environment
 	Editor      func(s *Session) (repl.Editor, error) // reads lines at a terminal
+	Ask         func(question string) (string, error) // asks there
 }
 
 // door is the way by which a command came in.
@@ -71,6 +72,9 @@ func NewSession(streams Streams) *Session {
 	s.out = bufio.NewWriterSize(streams.Out, outBuffer)
 	s.errs = &errWriter{s}
 	s.In = &flushingReader{s, streams.In}
+	if s.InTerminal && s.OutTerminal {
+		s.ask = streams.Ask
+	}
 	return s
 }
 
