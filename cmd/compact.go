@@ -21,15 +21,14 @@ older than the history to be kept. No value that is readable now is lost.`,
 		Args:        operands(0, 0),
 		Annotations: exits("0, 5 busy"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			o := compactOptions{Keep: keep, DryRun: s.set.DryRun}
-			if !c.Flags().Changed("keep") {
-				o.Keep = -1
+			o := engine.CompactOptions{DryRun: s.set.DryRun}
+			if c.Flags().Changed("keep") {
+				o.Keep = &keep
 			}
 			if s.set.ReadOnly {
 				return fmt.Errorf("compact: %w", engine.ErrReadOnly)
 			}
-			// There must be a database: an empty one is not made to be compacted.
-			db, err := s.maintain(c.Context(), toRead)
+			db, err := maintain[compacter](c.Context(), s)
 			if err != nil {
 				return fmt.Errorf("compact: %w", err)
 			}
@@ -38,9 +37,12 @@ older than the history to be kept. No value that is readable now is lost.`,
 				return fmt.Errorf("compact: %w", err)
 			}
 			return s.facts([]fact{
+				{"forgotten", format.Int, r.Forgotten},
+				{"history_from", format.Int, uint64(r.HistoryFrom)},
+				{"tables_before", format.Int, r.TablesBefore},
+				{"tables_after", format.Int, r.TablesAfter},
 				{"bytes_before", format.Size, r.BytesBefore},
 				{"bytes_after", format.Size, r.BytesAfter},
-				{"history_from", format.Int, uint64(r.OldestRev)},
 			})
 		},
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kvsh/engine"
 	"kvsh/format"
 )
 
@@ -34,7 +35,7 @@ sync (always, interval, never) and history.keep (a time span).`,
 }
 
 func (s *Session) showSettings(ctx context.Context, names []string) error {
-	db, err := s.maintain(ctx, toRead)
+	db, err := maintain[configurer](ctx, s)
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,10 @@ func (s *Session) setSetting(ctx context.Context, name, value string) error {
 		s.remark("dry run: nothing was written")
 		return nil
 	}
-	db, err := s.maintain(ctx, toWrite)
+	if s.set.ReadOnly {
+		return engine.ErrReadOnly
+	}
+	db, err := maintain[configurer](ctx, s)
 	if err != nil {
 		return err
 	}

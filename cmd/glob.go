@@ -12,7 +12,7 @@ type glob []globPart
 
 type globPart struct {
 	kind globKind
-	char rune     // for globChar: the character, or -1-b for the byte b that is not UTF-8
+	char rune      // for globChar: the character, or -1-b for the byte b that is not UTF-8
 	set  [][2]rune // for globSet: ranges, both ends included
 	not  bool      // for globSet: none of the set
 }

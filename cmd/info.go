@@ -50,7 +50,7 @@ func (s *Session) info(ctx context.Context) error {
 		return err
 	}
 	facts = append(facts, fact{"keys", format.Int, keys}, fact{"families", format.Int, len(families)})
-	if db, ok := s.store.(maintained); ok {
+	if db, ok := s.store.(informer); ok {
 		i, err := db.Info(ctx)
 		if err != nil {
 			return err

@@ -24,10 +24,9 @@ func newInit(s *Session) *cobra.Command {
 				s.remark("dry run: would create " + s.path())
 				return nil
 			}
-			if err := createDatabase(c.Context(), s.path()); err != nil {
+			if err := createDatabase(c.Context(), s.path(), s.remark); err != nil {
 				return fmt.Errorf("init: %w", err)
 			}
-			s.remark("created " + s.path())
 			return nil
 		},
 	}

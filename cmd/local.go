@@ -58,16 +58,24 @@ func openStore(ctx context.Context, key openKey, want access, notice func(string
 	return openDirectory(ctx, key, true, notice)
 }
 
-// maintained is what the commands that look after a database ask of it, beyond
-// engine.Store.
-type maintained interface {
-	engine.Store
-	Info(ctx context.Context) (databaseInfo, error)
-	Snapshot(ctx context.Context, path string) (snapshotInfo, error)
-	Compact(ctx context.Context, o compactOptions) (compactResult, error)
-	Settings(ctx context.Context) ([]setting, error)
-	SetSetting(ctx context.Context, name, value string) error
-}
+// What the commands that look after a database ask of it, beyond
+// engine.Store. A store that has none of it, like one in memory, answers
+// engine.ErrUnsupported.
+type (
+	informer interface {
+		Info(ctx context.Context) (databaseInfo, error)
+	}
+	snapshotter interface {
+		Snapshot(ctx context.Context, path string) (snapshotInfo, error)
+	}
+	compacter interface {
+		Compact(ctx context.Context, o engine.CompactOptions) (engine.CompactResult, error)
+	}
+	configurer interface {
+		Settings(ctx context.Context) ([]setting, error)
+		SetSetting(ctx context.Context, name, value string) error
+	}
+)
 
 // databaseInfo is what there is to know of a database without reading its keys.
 type databaseInfo struct {
@@ -89,20 +97,6 @@ type snapshotInfo struct {
 	Time  time.Time
 	Keys  int64
 	Bytes int64
-}
-
-// compactOptions says what compaction may drop.
-type compactOptions struct {
-	Keep   time.Duration // of history; negative: what the setting says
-	DryRun bool
-}
-
-// compactResult says what compaction did.
-type compactResult struct {
-	BytesBefore, BytesAfter int64
-	TablesBefore            int
-	TablesAfter             int
-	OldestRev               engine.Rev
 }
 
 // setting is one setting of a database and where its value comes from.
@@ -136,30 +130,48 @@ type segmentInfo struct {
 	State       string
 }
 
-// maintain opens the database for a command that looks after it.
-func (s *Session) maintain(ctx context.Context, want access) (maintained, error) {
-	store, err := s.open(ctx, want)
+// maintain opens the database for a command that looks after it in the way T.
+func maintain[T any](ctx context.Context, s *Session) (T, error) {
+	// There must be a database: none is made to be looked after.
+	store, err := s.open(ctx, toRead)
 	if err != nil {
-		return nil, err
+		return *new(T), err
 	}
-	m, ok := store.(maintained)
+	m, ok := store.(T)
 	if !ok {
-		return nil, fmt.Errorf("%s: %w", s.path(), engine.ErrUnsupported)
+		return m, unsupported(s.path())
 	}
 	return m, nil
 }
 
-// hasDirectories says whether databases in directories can be used. Until the
-// engine's Open is there, the functions below answer ErrUnsupported.
-const hasDirectories = false
-
 func unsupported(path string) error { return fmt.Errorf("%s: %w", path, engine.ErrUnsupported) }
 
-func openDirectory(_ context.Context, key openKey, _ bool, _ func(string)) (engine.Store, error) {
-	return nil, unsupported(key.path)
+// openDirectory opens the database in a directory.
+func openDirectory(ctx context.Context, key openKey, create bool, notice func(string)) (engine.Store, error) {
+	wait := key.wait
+	if wait == 0 {
+		wait = -1 // the engine's word for not at all
+	}
+	db, err := engine.Open(ctx, key.path, engine.Options{
+		ReadOnly: key.readOnly, Create: create, Wait: wait, Notice: notice,
+	})
+	if err != nil {
+		return nil, err // and not a nil *engine.DB within the interface
+	}
+	return db, nil
 }
 
-func createDatabase(_ context.Context, path string) error { return unsupported(path) }
+func createDatabase(ctx context.Context, path string, notice func(string)) error {
+	if isMemory(path) {
+		return unsupported(path)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return engine.Create(ctx, path, engine.Options{Notice: notice})
+}
+
+// The functions below answer ErrUnsupported until the engine has them.
 
 func verifySnapshot(_ context.Context, path string) (snapshotInfo, error) {
 	return snapshotInfo{}, unsupported(path)

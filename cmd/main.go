@@ -107,4 +107,3 @@ func (r *interruptibleReader) Read(p []byte) (int, error) {
 		return n, result.err
 	}
 }
-

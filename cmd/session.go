@@ -19,8 +19,8 @@ type Streams struct {
 	InTerminal  bool
 	OutTerminal bool
 	ErrTerminal bool
-	Width       func() int            // columns of the terminal; called only with OutTerminal
-	Getenv      func(string) string   // the environment
+	Width       func() int                            // columns of the terminal; called only with OutTerminal
+	Getenv      func(string) string                   // the environment
 	Editor      func(s *Session) (repl.Editor, error) // reads lines at a terminal
 	Ask         func(question string) (string, error) // asks there
 }
@@ -41,9 +41,9 @@ type Session struct {
 	set Settings
 
 	door          door
-	stdinIsScript bool            // so no command may read it
-	redirected    bool            // the data of this command goes to a file or program
-	at            *repl.Position  // of the command, when it stands in a script
+	stdinIsScript bool                                           // so no command may read it
+	redirected    bool                                           // the data of this command goes to a file or program
+	at            *repl.Position                                 // of the command, when it stands in a script
 	ask           func(prompt string) (answer string, err error) // nil: nobody is there to ask
 
 	out  *bufio.Writer // buffers Out

@@ -56,7 +56,7 @@ func (s *Session) saveSnapshot(ctx context.Context, target string) error {
 		name := base[:len(base)-len(filepath.Ext(base))] + time.Now().UTC().Format("-20060102T150405Z") + ".kvs"
 		target = filepath.Join(target, name)
 	}
-	db, err := s.maintain(ctx, toRead)
+	db, err := maintain[snapshotter](ctx, s)
 	if err != nil {
 		return err
 	}
