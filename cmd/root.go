@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,9 +20,14 @@ const (
 	groupSettings = "settings"
 )
 
-// newRoot builds the tree of all commands. A tree serves one line: used twice,
-// it would carry flags, --help and contexts into the next one.
-func newRoot(s *Session) *cobra.Command {
+// Commands stand in help in the order of newRoot, the everyday ones first.
+func init() { cobra.EnableCommandSorting = false }
+
+// newRoot builds the tree for a line: the command that its words name, or all
+// commands if they name none, as for help and to find what was meant. A tree
+// serves one line: used twice, it would carry flags, --help and contexts into
+// the next one.
+func newRoot(s *Session, words []string, more ...func(*cobra.Command)) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "kvsh [flags] [DB] COMMAND …",
 		Short:         "A durable key-value database, driven from the shell",
@@ -43,27 +49,27 @@ func newRoot(s *Session) *cobra.Command {
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(s.out, c) })
 	root.SetUsageFunc(func(*cobra.Command) error { return nil })
 	s.set.bind(root)
-	for _, group := range []struct {
-		title    string
-		commands []*cobra.Command
-	}{
-		{groupEveryday, []*cobra.Command{
-			newGet(s), newSet(s), newDel(s), newList(s), newCount(s), newExists(s), newMset(s),
-			newIncr(s), newAppend(s), newTTL(s), newMv(s), newCp(s),
-		}},
-		{groupTx, []*cobra.Command{newBegin(s), newCommit(s), newRollback(s)}},
-		{groupInOut, []*cobra.Command{newImport(s), newExport(s)}},
-		{groupBackup, []*cobra.Command{newSnapshot(s)}},
-		{groupLook, []*cobra.Command{newInfo(s), newCheck(s), newLog(s)}},
-		{groupSettings, []*cobra.Command{
-			newInit(s), newConfig(s), newCompact(s), newCf(s), newShell(s), newCompletion(s), newVersion(s),
-		}},
-	} {
-		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
-		for _, c := range group.commands {
-			c.GroupID = group.title
-			root.AddCommand(c)
-		}
+	for _, f := range more {
+		f(root)
+	}
+	word := commandWord(root, words)
+	if word == "" && len(words) > 0 && !slices.Contains(words, "--help") && !slices.Contains(words, "-h") {
+		return root // only flags: a door or the version
+	}
+	constructors := commands()
+	if i := slices.IndexFunc(constructors, func(c constructor) bool {
+		return slices.Contains(c.names, word)
+	}); i >= 0 {
+		root.AddCommand(constructors[i].build(s))
+		return root
+	}
+	for _, group := range []string{groupEveryday, groupTx, groupInOut, groupBackup, groupLook, groupSettings} {
+		root.AddGroup(&cobra.Group{ID: group, Title: group})
+	}
+	for _, constructor := range constructors {
+		c := constructor.build(s)
+		c.GroupID = constructor.group
+		root.AddCommand(c)
 	}
 	help := newHelp(s, root)
 	help.GroupID = groupSettings
@@ -71,17 +77,78 @@ func newRoot(s *Session) *cobra.Command {
 	return root
 }
 
+// A constructor makes one command, which has the names and stands in the group.
+type constructor struct {
+	group string
+	names []string // the first is its own, the others are aliases
+	build func(*Session) *cobra.Command
+}
+
+// commands is the list of all commands, in the order of the first help page.
+func commands() []constructor {
+	return []constructor{
+		{groupEveryday, []string{"get"}, newGet},
+		{groupEveryday, []string{"set"}, newSet},
+		{groupEveryday, []string{"del", "rm"}, newDel},
+		{groupEveryday, []string{"list", "ls"}, newList},
+		{groupEveryday, []string{"count"}, newCount},
+		{groupEveryday, []string{"exists"}, newExists},
+		{groupEveryday, []string{"mset"}, newMset},
+		{groupEveryday, []string{"incr"}, newIncr},
+		{groupEveryday, []string{"append"}, newAppend},
+		{groupEveryday, []string{"ttl"}, newTTL},
+		{groupEveryday, []string{"mv"}, newMv},
+		{groupEveryday, []string{"cp"}, newCp},
+		{groupTx, []string{"begin"}, newBegin},
+		{groupTx, []string{"commit"}, newCommit},
+		{groupTx, []string{"rollback"}, newRollback},
+		{groupInOut, []string{"import"}, newImport},
+		{groupInOut, []string{"export"}, newExport},
+		{groupBackup, []string{"snapshot"}, newSnapshot},
+		{groupLook, []string{"info"}, newInfo},
+		{groupLook, []string{"check"}, newCheck},
+		{groupLook, []string{"log"}, newLog},
+		{groupSettings, []string{"init"}, newInit},
+		{groupSettings, []string{"config"}, newConfig},
+		{groupSettings, []string{"compact"}, newCompact},
+		{groupSettings, []string{"cf"}, newCf},
+		{groupSettings, []string{"shell"}, newShell},
+		{groupSettings, []string{"completion"}, newCompletion},
+		{groupSettings, []string{"version"}, newVersion},
+	}
+}
+
+// commandWord is the first word that is no flag and no value of one.
+func commandWord(root *cobra.Command, words []string) string {
+	for i := 0; i < len(words); i++ {
+		switch {
+		case words[i] == "--":
+			return ""
+		case strings.HasPrefix(words[i], "-"):
+			if takesNext(root, words[i]) {
+				i++
+			}
+		default:
+			return words[i]
+		}
+	}
+	return ""
+}
+
 // exits notes the exit codes of a command, which its help shows.
 func exits(text string) map[string]string { return map[string]string{"exits": text} }
 
-// family makes a command that only holds others, such as log.
+// parent makes a command that only holds others, such as log.
 func parent(c *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return unknownCommand(c, args[0])
 		}
-		return usageOf(c, "one of %s is missing", strings.Join(childNames(c), ", "))
+		return &usageError{
+			reason: commandName(c) + ": a command is missing",
+			hint:   "usage: " + commandName(c) + " " + strings.Join(childNames(c), "|") + " …",
+		}
 	}
 	c.AddCommand(children...)
 	return c

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,9 +43,8 @@ func reason(ctx context.Context, err error) error {
 
 // runProcess finds the door: a command, -c and -f, or stdin.
 func (s *Session) runProcess(ctx context.Context, args []string) error {
-	root := newRoot(s)
-	s.set.bindDoor(root)
-	args = s.takeDatabase(root, args)
+	args = s.takeDatabase(args)
+	root := newRoot(s, args, s.set.bindDoor)
 	root.RunE = func(c *cobra.Command, rest []string) error {
 		switch {
 		case len(rest) > 0 && len(s.set.commands) > 0:
@@ -65,7 +65,14 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 
 // takeDatabase takes the first word out of the arguments if it names the
 // database.
-func (s *Session) takeDatabase(root *cobra.Command, args []string) []string {
+func (s *Session) takeDatabase(args []string) []string {
+	if len(args) == 0 || !slices.ContainsFunc(args, namesDatabase) {
+		return args
+	}
+	root := &cobra.Command{}
+	set := s.set // the flags are only looked at here
+	set.bind(root)
+	set.bindDoor(root)
 	first := 0
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
 		first = 1 // completing a line completes what stands behind
@@ -162,7 +169,7 @@ func (s *Session) runLine(ctx context.Context, words []string) error {
 	defer func() { s.set = saved }()
 	ctx, cancel := s.withTimeout(ctx, words)
 	defer cancel()
-	err := s.execute(ctx, newRoot(s), words)
+	err := s.execute(ctx, newRoot(s, words), words)
 	s.time(start)
 	return err
 }

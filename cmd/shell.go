@@ -226,7 +226,7 @@ func (s *Session) complete(line string) []string {
 	start := strings.LastIndexAny(line, " \t;") + 1
 	if strings.TrimSpace(line[:start]) == "" {
 		var names []string
-		for _, c := range newRoot(s).Commands() {
+		for _, c := range newRoot(s, nil).Commands() {
 			if c.IsAvailableCommand() {
 				names = append(names, c.Name())
 			}
