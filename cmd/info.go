@@ -1,0 +1,95 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"kvsh/engine"
+	"kvsh/format"
+)
+
+func newInfo(s *Session) *cobra.Command {
+	return &cobra.Command{
+		Use:         "info",
+		Short:       "Show what the database is and holds",
+		Example:     "kvsh info\nkvsh info --json",
+		Args:        operands(0, 0),
+		Annotations: exits("0, 4 damaged"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := s.info(c.Context()); err != nil {
+				return fmt.Errorf("info: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+// A fact is one line of info: a name and a cell of some kind.
+type fact struct {
+	name string
+	kind format.Kind
+	cell any
+}
+
+// info shows what any store can tell, and what only a directory can.
+func (s *Session) info(ctx context.Context) error {
+	facts := []fact{{"path", format.Bytes, s.path()}}
+	var keys int64
+	var families []string
+	err := s.view(ctx, func(tx engine.Tx) (err error) {
+		facts = append(facts, fact{"rev", format.Int, uint64(tx.Rev())})
+		if keys, err = tx.Count(ctx, engine.Range{}); err != nil {
+			return err
+		}
+		families, err = tx.Families(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	facts = append(facts, fact{"keys", format.Int, keys}, fact{"families", format.Int, len(families)})
+	if db, ok := s.store.(informer); ok {
+		i, err := db.Info(ctx)
+		if err != nil {
+			return err
+		}
+		facts = append(facts,
+			fact{"bytes", format.Size, i.Bytes},
+			fact{"history_from", format.Int, uint64(i.OldestRev)},
+			fact{"tables", format.Int, i.Tables},
+			fact{"segments", format.Int, i.LogSegments},
+			fact{"created", format.Time, i.Created},
+			fact{"id", format.Text, i.ID},
+			fact{"locked_by", format.Text, i.Holder})
+	}
+	return s.facts(facts)
+}
+
+// facts writes one object for programs, and a line for each fact otherwise.
+func (s *Session) facts(facts []fact) error {
+	m, err := s.mode()
+	if err != nil {
+		return err
+	}
+	if m == format.JSONL || m == format.JSON || m == format.CSV {
+		var columns []format.Column
+		var cells []any
+		for _, f := range facts {
+			columns = append(columns, format.Column{Name: f.name, Kind: f.kind})
+			cells = append(cells, f.cell)
+		}
+		return s.row(columns, cells...)
+	}
+	rows, err := s.rows(format.Column{Name: "name", Kind: format.Text}, format.Column{Name: "value", Kind: format.Bytes})
+	if err != nil {
+		return err
+	}
+	for _, f := range facts {
+		if err := rows.Row(f.name, fmt.Sprint(f.cell)); err != nil {
+			return err
+		}
+	}
+	return rows.Close()
+}
