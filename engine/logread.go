@@ -265,7 +265,13 @@ func recordAt(data []byte) (*record, int) {
 func walkLog(ctx context.Context, fsys FS, dir string, places []*segmentPlace, until *position, f func(*logPiece) bool) error {
 	var at position
 	var buf []byte
+	lost := false // what was found last is a bad place: the records up to the next segment stood there
+	each := func(p *logPiece) bool {
+		lost = p.rec == nil
+		return f(p)
+	}
 	for i, p := range places {
+		lost = false
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -282,11 +288,11 @@ func walkLog(ctx context.Context, fsys FS, dir string, places []*segmentPlace, u
 		}
 		var more bool
 		var err error
-		at, more, err = walkSegment(fsys, dir, p, start, end, &buf, f)
+		at, more, err = walkSegment(fsys, dir, p, start, end, &buf, each)
 		if err != nil || !more {
 			return err
 		}
-		if p.next != 0 && at.rev+1 != p.next {
+		if p.next != 0 && at.rev+1 != p.next && !(lost && at.rev+1 < p.next) {
 			gap := &logPiece{seg: p, before: at, end: at.offset, bad: fmt.Sprintf("the next segment begins at revision %d", p.next)}
 			if !f(gap) {
 				return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -95,6 +96,7 @@ func TestSnapshotWhileOthersWrite(t *testing.T) {
 	if err := db.SetSetting(t.Context(), "sync", "never"); err != nil {
 		t.Fatal(err)
 	}
+	updateTest(t, db, setKey("first")) // there is no View of revision 0: it means the newest
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	for w := range 4 {
@@ -133,9 +135,22 @@ func TestSnapshotWhileOthersWrite(t *testing.T) {
 	for _, info := range infos {
 		snap := openTest(t, info.Path, Options{})
 		if got, want := dumpState(t, snap, Newest), dumpState(t, db, info.Rev); got != want {
-			t.Errorf("the snapshot of revision %d reads as\n%s\nwant\n%s", info.Rev, got, want)
+			t.Errorf("the snapshot of revision %d and that revision differ in\n%s", info.Rev, diffLines(got, want))
 		}
 	}
+}
+
+// diffLines lists the lines that only one of two texts has.
+func diffLines(got, want string) string {
+	var b strings.Builder
+	for _, side := range [][3]string{{"got", got, want}, {"want", want, got}} {
+		for line := range strings.Lines(side[1]) {
+			if !strings.Contains(side[2], line) {
+				fmt.Fprintf(&b, "%s %s", side[0], line)
+			}
+		}
+	}
+	return b.String()
 }
 
 // Every flipped bit of a snapshot is found, and never makes it another file
