@@ -116,6 +116,9 @@ func layOut(fsys FS, dir string, id identity, man *manifest, boot bootID) error 
 // lostFormat says of a directory without FORMAT whether it had one once: a
 // database is never made over records.
 func lostFormat(fsys FS, dir string) bool {
+	if _, err := fsys.Stat(filepath.Join(dir, formatFile+".new")); err == nil {
+		return false // being made, or being restored: it never had one
+	}
 	firsts, _, err := listSegments(fsys, filepath.Join(dir, logDir))
 	if err != nil {
 		return false

@@ -36,6 +36,9 @@ func (db *DB) maintainAfter(ctx context.Context) {
 // maintain folds the tail, then merges up to so many slices. It does nothing
 // if another process or goroutine is at it.
 func (db *DB) maintain(ctx context.Context, steps int) error {
+	if !db.exists.Load() {
+		return nil
+	}
 	unlock, err := db.maintainer()
 	if unlock == nil {
 		return err

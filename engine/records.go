@@ -27,16 +27,16 @@ func (db *DB) records(ctx context.Context, from, to Rev, f func(*record) error) 
 		// folders and the look into it.
 		from, last = next, err
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, last)
+	return &CorruptError{File: historyDir, Rev: from, Reason: last.Error()}
 }
 
 func (db *DB) recordsOnce(ctx context.Context, from, to Rev, f func(*record) error) (Rev, error) {
-	// history/ first: what moves meanwhile is then seen twice, not never.
-	history, _, err := listSegments(db.fsys, filepath.Join(db.dir, historyDir))
+	// log/ first: what moves to history/ meanwhile is then seen twice, not never.
+	log, _, err := listSegments(db.fsys, filepath.Join(db.dir, logDir))
 	if err != nil {
 		return from, err
 	}
-	log, _, err := listSegments(db.fsys, filepath.Join(db.dir, logDir))
+	history, _, err := listSegments(db.fsys, filepath.Join(db.dir, historyDir))
 	if err != nil {
 		return from, err
 	}
@@ -56,6 +56,9 @@ func (db *DB) recordsOnce(ctx context.Context, from, to Rev, f func(*record) err
 		dir := logDir
 		if slices.Contains(history, firsts[i]) {
 			dir = historyDir
+		}
+		if firsts[i] > at.rev+1 {
+			return at.rev + 1, fmt.Errorf("the segment with revision %d: %w", at.rev+1, fs.ErrNotExist)
 		}
 		start := startOf(firsts[i], at)
 		s, err := openSegment(db.fsys, filepath.Join(db.dir, dir), start, -1, buf)

@@ -39,7 +39,7 @@ const maxFaults = 10
 
 func snapshotInfo(path string, i *tableInfo) SnapshotInfo {
 	return SnapshotInfo{
-		Path: path, Database: hex.EncodeToString(i.database[:]), Rev: i.snapshotRev, Stamp: i.maxStamp,
+		Path: path, Database: hex.EncodeToString(i.database[:]), Rev: i.snapshotRev, Stamp: i.snapshotStamp,
 		Created: time.UnixMilli(i.created).UTC(),
 		Keys:    int64(i.entries), Bytes: int64(i.keyBytes - i.keys + i.valueBytes), Size: i.size,
 	}
@@ -73,9 +73,13 @@ func (db *DB) Snapshot(ctx context.Context, path string) (info SnapshotInfo, err
 	if !db.exists.Load() {
 		return info, ErrNoDatabase
 	}
+	stamp, err := db.stampOf(core.base, core.rev)
+	if err != nil {
+		return info, err
+	}
 	w, err := newTableWriter(db.fsys, fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32()), tableOptions{
 		id: rand.Uint64(), database: db.ident.id, kind: kindSnapshot, created: core.now.UnixMilli(),
-		compress: true, snapshotRev: core.rev, historyFrom: core.rev,
+		compress: true, snapshotRev: core.rev, snapshotStamp: stamp, historyFrom: core.rev,
 	})
 	if err != nil {
 		return info, err
@@ -168,7 +172,7 @@ func openSnapshot(fsys FS, path string) (*table, error) {
 	switch {
 	case i.kind != kindSnapshot:
 		err = fmt.Errorf("%s: one table of a database: %w", name, errNoSnapshot)
-	case i.keys != i.entries, i.deletes != 0, i.maxRev > i.snapshotRev:
+	case i.keys != i.entries, i.deletes != 0, i.maxRev > i.snapshotRev, i.maxStamp > i.snapshotStamp:
 		err = t.corrupt(t.propOff, "its entries are not those of one revision")
 	}
 	if err != nil {
@@ -245,9 +249,9 @@ func (db *DB) refreshSnapshot() error {
 func snapshotManifest(i *tableInfo) *manifest {
 	return &manifest{
 		database: i.database, generation: 1,
-		folded:       position{rev: i.snapshotRev, anySum: true, stamp: i.maxStamp},
+		folded:       position{rev: i.snapshotRev, anySum: true, stamp: i.snapshotStamp},
 		historyFrom:  i.snapshotRev + 1,
-		historyStamp: i.maxStamp,
+		historyStamp: i.snapshotStamp,
 		tables:       []tableLine{lineOf(i, 1)},
 	}
 }

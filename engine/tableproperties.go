@@ -26,19 +26,21 @@ type tableInfo struct {
 
 	keyBytes, valueBytes uint64 // before compression; of internal keys
 
-	snapshotRev Rev // kind snapshot: it holds everything up to this revision
-	historyFrom Rev // reads at this revision and later ones are exact; 0: not known
+	snapshotRev   Rev   // kind snapshot: it holds everything up to this revision
+	snapshotStamp Stamp // of that revision, which may have been a delete
+	historyFrom   Rev   // reads at this revision and later ones are exact; 0: not known
 
 	first, last []byte // internal keys; nil in an empty table
 }
 
 // The properties of a table: these numbers, each a u64 and in this order, then
 // the lengths of the first and the last internal key as u32, then the two.
-func (p *tableInfo) numbers() [13]*uint64 {
-	return [13]*uint64{
+func (p *tableInfo) numbers() [14]*uint64 {
+	return [14]*uint64{
 		&p.entries, &p.keys, &p.deletes, &p.expiring, &p.blocks,
 		(*uint64)(&p.minRev), (*uint64)(&p.maxRev), (*uint64)(&p.minStamp), (*uint64)(&p.maxStamp),
-		&p.keyBytes, &p.valueBytes, (*uint64)(&p.snapshotRev), (*uint64)(&p.historyFrom),
+		&p.keyBytes, &p.valueBytes, (*uint64)(&p.snapshotRev),
+		(*uint64)(&p.snapshotStamp), (*uint64)(&p.historyFrom),
 	}
 }
 

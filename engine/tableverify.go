@@ -160,7 +160,7 @@ func (v *tableVerifier) properties() {
 		return
 	}
 	v.seen.blocks = t.inf.blocks
-	v.seen.snapshotRev, v.seen.historyFrom = said.snapshotRev, said.historyFrom
+	v.seen.snapshotRev, v.seen.snapshotStamp, v.seen.historyFrom = said.snapshotRev, said.snapshotStamp, said.historyFrom
 	a, b := v.seen.numbers(), said.numbers()
 	for i := range a {
 		if *a[i] != *b[i] {

@@ -22,13 +22,14 @@ const (
 
 // tableOptions say what a table is written for.
 type tableOptions struct {
-	id          uint64
-	database    [16]byte
-	kind        tableKind
-	created     int64 // Unix milliseconds
-	compress    bool  // with zstd, where it gains anything
-	snapshotRev Rev   // for kindSnapshot
-	historyFrom Rev
+	id            uint64
+	database      [16]byte
+	kind          tableKind
+	created       int64 // Unix milliseconds
+	compress      bool  // with zstd, where it gains anything
+	snapshotRev   Rev   // for kindSnapshot, with its stamp
+	snapshotStamp Stamp
+	historyFrom   Rev
 
 	blockSize int // bytes of keys and values in a block; 0: tableBlockSize
 	pageSize  int // bytes of a page of the index; 0: tablePageSize
@@ -84,7 +85,7 @@ func newTableWriter(fsys FS, path string, o tableOptions) (*tableWriter, error) 
 	w := &tableWriter{fsys: fsys, path: path, file: f, o: o, enc: enc}
 	w.info = tableInfo{
 		id: o.id, database: o.database, created: o.created, kind: o.kind,
-		snapshotRev: o.snapshotRev, historyFrom: o.historyFrom,
+		snapshotRev: o.snapshotRev, snapshotStamp: o.snapshotStamp, historyFrom: o.historyFrom,
 	}
 	w.buf = w.appendHeader(make([]byte, 0, tableBufferSize+tableBufferSize/4))
 	return w, nil

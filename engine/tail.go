@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"path/filepath"
 	"sync"
 )
@@ -164,6 +165,9 @@ func (t *tail) addIngest(r *record, ref tableRef) error {
 		}
 	}
 	tab, err := t.cache.open(ref, assigned{rev: r.rev, stamp: r.stamp, origin: r.origin})
+	if errors.Is(err, fs.ErrNotExist) {
+		return errVanished // it was folded and merged since
+	}
 	if err != nil {
 		return err
 	}
