@@ -96,7 +96,7 @@ func (s *sink) check(r *Record) error {
 		fault = fmt.Sprintf("it expires in the year %d, which RFC 3339 cannot say", year)
 	}
 	if fault != "" {
-		return s.refuse(fmt.Errorf("key %s: %s", Quote(r.Key[:min(len(r.Key), 100)]), fault))
+		return s.refuse(fmt.Errorf("key %s: %s", quoteStart(r.Key), fault))
 	}
 	return nil
 }

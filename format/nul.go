@@ -23,13 +23,13 @@ func (e *nulExport) Write(r Record) error {
 	}
 	switch {
 	case bytes.IndexByte(r.Key, 0) >= 0:
-		return e.refuse(fmt.Errorf("key %s: %w", Quote(r.Key), ErrNUL))
+		return e.refuse(fmt.Errorf("key %s: %w", quoteStart(r.Key), ErrNUL))
 	case bytes.IndexByte(r.Value, 0) >= 0:
-		return e.refuse(fmt.Errorf("value of %s: %w", Quote(r.Key), ErrNUL))
+		return e.refuse(fmt.Errorf("value of %s: %w", quoteStart(r.Key), ErrNUL))
 	case r.Family != "" && !e.bare:
-		return e.refuse(fmt.Errorf("%s is in column family %s: format nul cannot say so", Quote(r.Key), r.Family))
+		return e.refuse(fmt.Errorf("%s is in column family %s: format nul cannot say so", quoteStart(r.Key), r.Family))
 	case !r.Expires.IsZero() && !e.bare:
-		return e.refuse(fmt.Errorf("%s expires: format nul cannot say so", Quote(r.Key)))
+		return e.refuse(fmt.Errorf("%s expires: format nul cannot say so", quoteStart(r.Key)))
 	}
 	b := append(e.buf, r.Key...)
 	b = append(b, 0)

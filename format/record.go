@@ -19,9 +19,6 @@ const (
 // writes (\xHH), short of \u00HH in JSON, where such a value goes as base64.
 const maxRecordText = 128<<20 + 1<<20
 
-// timeLayout is how times are written: RFC 3339, UTC, milliseconds.
-const timeLayout = "2006-01-02T15:04:05.000Z"
-
 // A Record is one key with its value, on its way into or out of a file.
 type Record struct {
 	Family  string // column family; empty: the default one
@@ -77,10 +74,10 @@ func ParseFormat(name string) (Format, error) {
 	return FormatUnknown, fmt.Errorf("unknown format %q: want one of %s", name, strings.Join(FormatNames(), ", "))
 }
 
-// appendTime appends t as timeLayout has it. Less than a millisecond is cut
+// appendTime appends t in RFC 3339, UTC, with milliseconds. Less than a millisecond is cut
 // off, as the database does.
 func appendTime(dst []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(dst, timeLayout)
+	return t.UTC().AppendFormat(dst, cellTimeLayout)
 }
 
 // parseTime reads a time in RFC 3339 with any offset, to the millisecond.
