@@ -92,8 +92,8 @@ func (s *sink) check(r *Record) error {
 	if fault == "" && r.Family != "" {
 		fault = familyFault(r.Family)
 	}
-	if year := r.Expires.UTC().Year(); fault == "" && (year < 0 || year > 9999) {
-		fault = fmt.Sprintf("it expires in the year %d, which RFC 3339 cannot say", year)
+	if fault == "" && !r.Expires.IsZero() {
+		fault = expiryFault(r.Expires)
 	}
 	if fault != "" {
 		return s.refuse(fmt.Errorf("key %s: %s", quoteStart(r.Key), fault))

@@ -177,6 +177,7 @@ func TestImportErrors(t *testing.T) {
 		{FormatJSON, "[" + record + record + "]", `data:2: bad JSON: want , or ] after an element`},
 		{FormatJSON, "[" + record + ",]", `data:2: bad JSON: want '{' (column 2)`},
 		{FormatJSON, "[" + record + ",{\"key\"", `data:2: bad JSON: the array is cut off`},
+		{FormatCSV, "key,value,expires\na,b,0001-01-01T00:00:00Z\n", `data:2: expires in the year 1: want 1970 to 9999 (column 5)`},
 		{FormatCSV, "", `data:1: the input is empty`},
 		{FormatCSV, "a,b\n", `data:1: the header names no column key (column 1)`},
 		{FormatCSV, "key,note\n", `data:1: the header names no column value`},
