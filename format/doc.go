@@ -10,7 +10,7 @@
 // writes bytes as they are, so that only the reader can know where an item ends
 // if items may hold line feeds.
 //
-// The modes pretty, table, quoted, jsonl, json and tsv, and the functions Quote,
+// The modes pretty, table, quoted, jsonl, json, tsv, hex and kvsh, and the functions Quote,
 // Word and Safe, never let a control byte, an escape sequence, invalid UTF-8 or
 // a rune that reorders or hides text through to the terminal; the colours of
 // pretty are the only escape sequences, and only where Options.Color asks for

@@ -59,6 +59,9 @@ func (e *scriptRows) row(dst []byte, cells []cell) ([]byte, error) {
 		dst = cells[e.expires].appendPlain(dst)
 		dst = append(dst, ' ')
 	}
+	if len(key) > 0 && key[0] == '-' {
+		dst = append(dst, "-- "...) // quotes do not keep a key from being read as a flag
+	}
 	dst = AppendQuote(dst, key)
 	dst = append(dst, ' ')
 	dst = AppendQuote(dst, value)

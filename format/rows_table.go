@@ -21,6 +21,12 @@ type tableRows struct {
 func (e *tableRows) begin(dst []byte, sample [][]cell) []byte {
 	e.fit(sample)
 	e.cells = make([]string, len(e.cols))
+	e.start()
+	return e.drain(dst)
+}
+
+// start draws the top of a box with columns of e.widths.
+func (e *tableRows) start() {
 	widths := tw.NewMapper[int, int]()
 	rows := make([]tw.Align, len(e.cols))
 	names := make([]tw.Align, len(e.cols))
@@ -48,16 +54,24 @@ func (e *tableRows) begin(dst []byte, sample [][]cell) []byte {
 	if e.err = e.table.Start(); e.err == nil {
 		e.table.Header(e.names)
 	}
-	return e.drain(dst)
 }
 
 func (e *tableRows) row(dst []byte, cells []cell) ([]byte, error) {
-	if e.err != nil {
-		return dst, e.err
-	}
+	tooWide := false
 	for i := range cells {
 		s := e.show(i, &cells[i], e.widths[i])
 		e.cells[i] = s.text + s.rest
+		if s.width > e.widths[i] {
+			e.widths[i] = s.width
+			tooWide = true
+		}
+	}
+	if tooWide && e.err == nil {
+		dst = e.end(dst)
+		e.start()
+	}
+	if e.err != nil {
+		return dst, e.err
 	}
 	if err := e.table.Append(e.cells); err != nil {
 		return dst, err

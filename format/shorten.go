@@ -45,7 +45,10 @@ func (g *grid) show(i int, c *cell, width int) shown {
 
 // minWidth is the least width to which a cell is shortened: a little of its
 // own, before the longest remark, "…+1023.9 KiB".
-const minWidth = 16
+const minWidth = maxRemark + 4
+
+// maxRemark is how many columns a remark takes at most.
+const maxRemark = 12
 
 // A style is how bytes are shown.
 type style uint8
@@ -94,9 +97,14 @@ func shorten(b []byte, size int, st style, width int) shown {
 	}
 	used, at, end := quotes, 0, 0 // columns and bytes so far; the last cut that fits
 	for g := displaywidth.BytesGraphemes(b); used <= width && g.Next(); {
-		used += displaywidth.String(st.apply(g.Value())) - quotes
-		at += len(g.Value())
-		if used+displaywidth.String(remark(size-at)) <= width {
+		char := g.Value()
+		if len(char) == 1 && isBare(char) {
+			used++
+		} else {
+			used += displaywidth.String(st.apply(char)) - quotes
+		}
+		at += len(char)
+		if used+maxRemark <= width || used+displaywidth.String(remark(size-at)) <= width {
 			end = at
 		}
 	}
