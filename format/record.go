@@ -1,9 +1,20 @@
 package format
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
+)
+
+var (
+	// ErrFormat is returned for the name of a format that is not known, and
+	// for a format that cannot be written.
+	ErrFormat = errors.New("no such format")
+
+	// ErrNotHeld is returned where a format has no room for a part of a
+	// record that has one. It is a fault of the data, like ErrNUL.
+	ErrNotHeld = errors.New("the format cannot hold that")
 )
 
 // Limits on what import takes, those of the database. Passing one is an
@@ -62,6 +73,7 @@ func FormatNames() []string {
 }
 
 // ParseFormat returns the format of a name. It also takes "ndjson" for jsonl.
+// The error is ErrFormat and lists the names.
 func ParseFormat(name string) (Format, error) {
 	if name == "ndjson" {
 		return FormatJSONL, nil
@@ -71,7 +83,7 @@ func ParseFormat(name string) (Format, error) {
 			return Format(i + 1), nil
 		}
 	}
-	return FormatUnknown, fmt.Errorf("unknown format %q: want one of %s", name, strings.Join(FormatNames(), ", "))
+	return FormatUnknown, fmt.Errorf("%w: %s is none of %s", ErrFormat, quoteStart([]byte(name)), strings.Join(FormatNames(), " "))
 }
 
 // appendTime appends t in RFC 3339, UTC, with milliseconds. Less than a millisecond is cut
