@@ -1,10 +1,6 @@
 package format
 
-import (
-	"bytes"
-	"encoding/base64"
-	"unicode/utf8"
-)
+import "encoding/base64"
 
 // FormatCSV is RFC 4180. No data is refused. What kvsh writes has this header,
 // and lines that end in LF:
@@ -39,14 +35,14 @@ func (e *csvExport) Write(r Record) error {
 	if err := e.check(&r); err != nil {
 		return err
 	}
-	key, value := isCSVText(r.Key), isCSVText(r.Value)
+	key, value := isCleanCSV(r.Key), isCleanCSV(r.Value)
 	b := e.buf
 	if key {
-		b = appendCSVField(b, r.Key)
+		b = appendCSVCell(b, r.Key)
 	}
 	b = append(b, ',')
 	if value {
-		b = appendCSVField(b, r.Value)
+		b = appendCSVCell(b, r.Value)
 	}
 	b = append(b, ',')
 	if !key {
@@ -67,33 +63,3 @@ func (e *csvExport) Write(r Record) error {
 }
 
 func (e *csvExport) Close() error { return e.flush() }
-
-// isCSVText reports whether other programs leave b alone in a field.
-func isCSVText(b []byte) bool {
-	return bytes.IndexByte(b, '\r') < 0 && bytes.IndexByte(b, 0) < 0 && utf8.Valid(b)
-}
-
-// appendCSVField appends a field, in quotes if it needs them. Blanks at the
-// ends, and a byte order mark, need them too: some programs take them off.
-func appendCSVField(dst, b []byte) []byte {
-	if len(b) == 0 {
-		return dst
-	}
-	first, last := b[0], b[len(b)-1]
-	isPlain := first != ' ' && first != '\t' && first != 0xef && last != ' ' && last != '\t' &&
-		bytes.IndexByte(b, '"') < 0 && bytes.IndexByte(b, ',') < 0 && bytes.IndexByte(b, '\n') < 0
-	if isPlain {
-		return append(dst, b...)
-	}
-	dst = append(dst, '"')
-	for {
-		i := bytes.IndexByte(b, '"')
-		if i < 0 {
-			dst = append(dst, b...)
-			return append(dst, '"')
-		}
-		dst = append(dst, b[:i+1]...)
-		dst = append(dst, '"')
-		b = b[i+1:]
-	}
-}

@@ -22,7 +22,9 @@ type ExportOptions struct {
 // not the end that would make the file look whole; every later call returns
 // the same error.
 type Exporter interface {
-	// Write adds a record. It keeps no byte of it.
+	// Write adds a record and keeps no byte of it. Besides errors of the
+	// writer it returns ErrNUL or ErrNotHeld for a record that the format
+	// cannot hold, and refuses one that no database would take.
 	Write(Record) error
 
 	// Close ends the file. It must be called once, and does not close the
@@ -30,8 +32,7 @@ type Exporter interface {
 	Close() error
 }
 
-// NewExporter returns a writer of the format to w. It fails for a format that
-// cannot be written.
+// NewExporter returns a writer of the format to w, or ErrFormat.
 func NewExporter(w io.Writer, f Format, o ExportOptions) (Exporter, error) {
 	out := &sink{w: w}
 	switch f {
@@ -48,7 +49,7 @@ func NewExporter(w io.Writer, f Format, o ExportOptions) (Exporter, error) {
 	case FormatNUL:
 		return &nulExport{sink: out, bare: o.Bare}, nil
 	}
-	return nil, fmt.Errorf("export to format %s is not supported", f)
+	return nil, fmt.Errorf("%w to export to: %s", ErrFormat, f)
 }
 
 // sinkBufferSize is how many bytes a sink collects before it writes.
@@ -92,11 +93,11 @@ func (s *sink) check(r *Record) error {
 	if fault == "" && r.Family != "" {
 		fault = familyFault(r.Family)
 	}
-	if year := r.Expires.UTC().Year(); fault == "" && (year < 0 || year > 9999) {
-		fault = fmt.Sprintf("it expires in the year %d, which RFC 3339 cannot say", year)
+	if fault == "" && !r.Expires.IsZero() {
+		fault = expiryFault(r.Expires)
 	}
 	if fault != "" {
-		return s.refuse(fmt.Errorf("key %s: %s", Quote(r.Key[:min(len(r.Key), 100)]), fault))
+		return s.refuse(fmt.Errorf("key %s: %s", quoteStart(r.Key), fault))
 	}
 	return nil
 }

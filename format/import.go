@@ -19,7 +19,7 @@ type InputError struct {
 }
 
 func (e *InputError) Error() string {
-	name := e.Name
+	name := Safe(e.Name)
 	if name == "" {
 		name = "stdin"
 	}
@@ -57,7 +57,8 @@ type Importer interface {
 
 // NewImporter returns a reader of the format. The input must be uncompressed:
 // see NewDecompressor. The caller closes r. All memory an importer takes
-// is a buffer of 256 KiB and what the largest record needs.
+// is a buffer of 256 KiB and what the largest record needs. For a format that
+// cannot be read, the error comes from Records.
 func NewImporter(r io.Reader, f Format, o ImportOptions) Importer {
 	src := newSource(r, o.Name)
 	m := &importer{source: src, family: o.Family}
@@ -92,7 +93,7 @@ type importer struct {
 	read func(yield func(Record) bool) error
 }
 
-func (m *importer) BytesRead() int64 { return m.source.read.Load() }
+func (m *importer) BytesRead() int64 { return m.bytesRead.Load() }
 
 func (m *importer) Records() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {

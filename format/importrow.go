@@ -86,9 +86,19 @@ func (w *rowReader) record(m *importer, row [][]byte) (r Record, field int, faul
 func expiryOf(text []byte) (t time.Time, fault string) {
 	t, ok := parseTime(text)
 	if !ok {
-		return t, "expires is " + Quote(text[:min(len(text), 40)]) + ": want a time like " + timeLayout
+		return t, "expires is " + quoteStart(text) + ": want a time like " + cellTimeLayout
 	}
-	return t, ""
+	return t, expiryFault(t)
+}
+
+// expiryFault says why a record cannot expire at t, or "". Before 1970 lies the
+// zero time of many languages, which some program meant as never; after 9999
+// RFC 3339 has no times.
+func expiryFault(t time.Time) string {
+	if year := t.UTC().Year(); year < 1970 || year > 9999 {
+		return fmt.Sprintf("expires in the year %d: want 1970 to 9999", year)
+	}
+	return ""
 }
 
 // pickBytes returns the data in a plain column or in its base64 twin.

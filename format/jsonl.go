@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"hash/crc32"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -48,7 +49,7 @@ func newJSONExport(out *sink, o ExportOptions, isArray bool) *jsonExport {
 	b = append(b, `{"kvsh":"export","version":1`...)
 	if o.Database != "" {
 		b = append(b, `,"database":`...)
-		b = appendJSONText(b, []byte(o.Database))
+		b = appendJSONLiteral(b, []byte(strings.ToValidUTF8(o.Database, "\ufffd")))
 	}
 	if o.Rev != 0 {
 		b = append(b, `,"rev":`...)
@@ -121,7 +122,7 @@ func appendJSONRecord(dst []byte, r *Record) []byte {
 	dst = appendJSONBytes(dst, "value", r.Value)
 	if r.Family != "" {
 		dst = append(dst, `,"cf":`...)
-		dst = appendJSONText(dst, []byte(r.Family))
+		dst = appendJSONLiteral(dst, []byte(r.Family))
 	}
 	if r.Rev != 0 {
 		dst = append(dst, `,"rev":`...)
@@ -151,43 +152,9 @@ func appendJSONBytes(dst []byte, name string, b []byte) []byte {
 	dst = append(dst, name...)
 	if utf8.Valid(b) {
 		dst = append(dst, `":`...)
-		return appendJSONText(dst, b)
+		return appendJSONLiteral(dst, b)
 	}
 	dst = append(dst, `_b64":"`...)
 	dst = base64.StdEncoding.AppendEncode(dst, b)
-	return append(dst, '"')
-}
-
-// appendJSONText appends UTF-8 as a JSON string. Bytes that are not UTF-8
-// become U+FFFD, so that the result is always JSON.
-func appendJSONText(dst, b []byte) []byte {
-	dst = append(dst, '"')
-	for len(b) > 0 {
-		n := plainRun(b)
-		dst = append(dst, b[:n]...)
-		if b = b[n:]; len(b) == 0 {
-			break
-		}
-		if b[0] >= utf8.RuneSelf {
-			r, n := utf8.DecodeRune(b)
-			dst = utf8.AppendRune(dst, r)
-			b = b[n:]
-			continue
-		}
-		switch c := b[0]; c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, `\n`...)
-		case '\r':
-			dst = append(dst, `\r`...)
-		case '\t':
-			dst = append(dst, `\t`...)
-		default:
-			dst = append(dst, `\u00`...)
-			dst = append(dst, hexDigits[c>>4], hexDigits[c&15])
-		}
-		b = b[1:]
-	}
 	return append(dst, '"')
 }

@@ -278,7 +278,7 @@ func (p *jsonParser) word(w string) (fault string) {
 	return "no JSON value"
 }
 
-// plainRun is the length of the run of printable ASCII other than the quote
+// plainRun is the length of the run of ASCII from the space on, without the quote
 // and the backslash at the start of b: what most strings are made of. It looks
 // at eight bytes at once.
 func plainRun(b []byte) int {

@@ -7,8 +7,8 @@ import (
 
 // FormatNUL is a key, a NUL, its value, a NUL, and so on: what xargs -0 and
 // sort -z read. It refuses a key or value that holds a NUL with ErrNUL, and,
-// unless ExportOptions.Bare is set, a record that has a family or an expiry,
-// which would be lost.
+// unless ExportOptions.Bare is set, with ErrNotHeld a record that has a family
+// or an expiry, which would be lost. Revision and time are left out.
 //
 // A file that ends inside a key or value, or after a key, is refused. A cut
 // after a value does not show, and an empty file has no records.
@@ -23,13 +23,13 @@ func (e *nulExport) Write(r Record) error {
 	}
 	switch {
 	case bytes.IndexByte(r.Key, 0) >= 0:
-		return e.refuse(fmt.Errorf("key %s: %w", Quote(r.Key), ErrNUL))
+		return e.refuse(fmt.Errorf("key %s: %w", quoteStart(r.Key), ErrNUL))
 	case bytes.IndexByte(r.Value, 0) >= 0:
-		return e.refuse(fmt.Errorf("value of %s: %w", Quote(r.Key), ErrNUL))
+		return e.refuse(fmt.Errorf("value of %s: %w", quoteStart(r.Key), ErrNUL))
 	case r.Family != "" && !e.bare:
-		return e.refuse(fmt.Errorf("%s is in column family %s: format nul cannot say so", Quote(r.Key), r.Family))
+		return e.refuse(fmt.Errorf("%s is in column family %s: %w", quoteStart(r.Key), r.Family, ErrNotHeld))
 	case !r.Expires.IsZero() && !e.bare:
-		return e.refuse(fmt.Errorf("%s expires: format nul cannot say so", Quote(r.Key)))
+		return e.refuse(fmt.Errorf("%s expires: %w", quoteStart(r.Key), ErrNotHeld))
 	}
 	b := append(e.buf, r.Key...)
 	b = append(b, 0)

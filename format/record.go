@@ -1,9 +1,20 @@
 package format
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
+)
+
+var (
+	// ErrFormat is returned for the name of a format that is not known, and
+	// for a format that cannot be written.
+	ErrFormat = errors.New("no such format")
+
+	// ErrNotHeld is returned where a format has no room for a part of a
+	// record that has one. It is a fault of the data, like ErrNUL.
+	ErrNotHeld = errors.New("the format cannot hold that")
 )
 
 // Limits on what import takes, those of the database. Passing one is an
@@ -18,9 +29,6 @@ const (
 // of MaxValueSize takes at most four times as many in any format that kvsh
 // writes (\xHH), short of \u00HH in JSON, where such a value goes as base64.
 const maxRecordText = 128<<20 + 1<<20
-
-// timeLayout is how times are written: RFC 3339, UTC, milliseconds.
-const timeLayout = "2006-01-02T15:04:05.000Z"
 
 // A Record is one key with its value, on its way into or out of a file.
 type Record struct {
@@ -65,6 +73,7 @@ func FormatNames() []string {
 }
 
 // ParseFormat returns the format of a name. It also takes "ndjson" for jsonl.
+// The error is ErrFormat and lists the names.
 func ParseFormat(name string) (Format, error) {
 	if name == "ndjson" {
 		return FormatJSONL, nil
@@ -74,13 +83,13 @@ func ParseFormat(name string) (Format, error) {
 			return Format(i + 1), nil
 		}
 	}
-	return FormatUnknown, fmt.Errorf("unknown format %q: want one of %s", name, strings.Join(FormatNames(), ", "))
+	return FormatUnknown, fmt.Errorf("%w: %s is none of %s", ErrFormat, quoteStart([]byte(name)), strings.Join(FormatNames(), " "))
 }
 
-// appendTime appends t as timeLayout has it. Less than a millisecond is cut
+// appendTime appends t in RFC 3339, UTC, with milliseconds. Less than a millisecond is cut
 // off, as the database does.
 func appendTime(dst []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(dst, timeLayout)
+	return t.UTC().AppendFormat(dst, cellTimeLayout)
 }
 
 // parseTime reads a time in RFC 3339 with any offset, to the millisecond.

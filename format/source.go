@@ -31,7 +31,7 @@ type source struct {
 	line      int64 // that buf[start] is in, from 1
 	lineStart int64 // where that line begins in the file
 
-	read atomic.Int64 // bytes read from r
+	bytesRead atomic.Int64 // from r
 }
 
 func newSource(r io.Reader, name string) *source {
@@ -84,7 +84,7 @@ func (s *source) more() error {
 	for idle := 0; s.end-s.start < want; {
 		n, err := s.r.Read(s.buf[s.end:])
 		s.end += n
-		s.read.Add(int64(n))
+		s.bytesRead.Add(int64(n))
 		if idle++; n > 0 {
 			idle = 0
 		}

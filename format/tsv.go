@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 )
 
 // FormatTSV is a record a line, the fields split by tabs. No data is refused:
-// the bytes \t \n \r \\ \0 are escaped so, and other control bytes and bytes
-// that are not UTF-8 as \xHH. What kvsh writes begins with this header:
+// the bytes \t \n \r \\ \0 are escaped so, and the bytes of whatever else does
+// not print as \xHH. What kvsh writes begins with this header:
 //
 //	key	value	cf	expires
 //
@@ -35,9 +34,9 @@ func (e *tsvExport) Write(r Record) error {
 	if err := e.check(&r); err != nil {
 		return err
 	}
-	b := appendTSVField(e.buf, r.Key)
+	b := appendTSVCell(e.buf, r.Key)
 	b = append(b, '\t')
-	b = appendTSVField(b, r.Value)
+	b = appendTSVCell(b, r.Value)
 	b = append(b, '\t')
 	b = append(b, r.Family...)
 	b = append(b, '\t')
@@ -49,35 +48,6 @@ func (e *tsvExport) Write(r Record) error {
 }
 
 func (e *tsvExport) Close() error { return e.flush() }
-
-// appendTSVField appends b as a field of a line.
-func appendTSVField(dst, b []byte) []byte {
-	for len(b) > 0 {
-		n := plainRun(b)
-		if i := bytes.IndexByte(b[:n], 0x7f); i >= 0 {
-			n = i
-		}
-		dst = append(dst, b[:n]...)
-		if b = b[n:]; len(b) == 0 {
-			break
-		}
-		size := 1
-		switch c := b[0]; {
-		case c == '"':
-			dst = append(dst, c)
-		case c < utf8.RuneSelf:
-			dst = appendEscapedByte(dst, c)
-		default:
-			if _, size = utf8.DecodeRune(b); size == 1 {
-				dst = appendEscapedByte(dst, c)
-			} else {
-				dst = append(dst, b[:size]...)
-			}
-		}
-		b = b[size:]
-	}
-	return dst
-}
 
 // A tsvImport reads FormatTSV.
 type tsvImport struct {
