@@ -64,6 +64,7 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 	}
 	ctx, cancel := s.withTimeout(ctx, args)
 	defer cancel()
+	s.running = ctx
 	return s.execute(ctx, root, args)
 }
 
