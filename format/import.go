@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -113,9 +114,14 @@ func (in *input) more() (bool, error) {
 	}
 	in.base += int64(in.pos)
 	in.pos, in.end = 0, have
-	for in.end < len(in.buf) {
+	for idle := 0; in.end < len(in.buf); {
 		n, err := in.r.Read(in.buf[in.end:])
 		in.end += n
+		if idle++; n > 0 {
+			idle = 0
+		} else if idle == 100 && err == nil {
+			err = io.ErrNoProgress
+		}
 		if err == io.EOF {
 			in.eof = true
 			break
@@ -133,7 +139,7 @@ func (in *input) nextLine(sep byte) (line []byte, ended bool, err error) {
 	seen := 0
 	for {
 		w := in.window()
-		if i := indexByte(w[seen:], sep); i >= 0 {
+		if i := bytes.IndexByte(w[seen:], sep); i >= 0 {
 			return w[:seen+i], true, nil
 		}
 		seen = len(w)
@@ -188,6 +194,16 @@ func (in *input) skipBOM() error {
 		in.skip(3, 0)
 	}
 	return nil
+}
+
+// recordsOf makes an iterator of run, which yields records until yield returns
+// false, and returns nil then, or the error that ends them.
+func recordsOf(run func(yield func(Record, error) bool) error) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		if err := run(yield); err != nil {
+			yield(Record{}, err)
+		}
+	}
 }
 
 // A families gives out names of families without allocating one for each
