@@ -23,9 +23,9 @@ func newExport(s *Session) *cobra.Command {
 		Use:   "export [PATTERN]",
 		Short: "Write keys and values in a format of files",
 		Long: `Writes the selected keys, with values and expiries, of one state of the
-database. Formats: jsonl (the default), json, csv, tsv, kvsh, nul, env, dump,
-resp, sql. With -o the file appears whole or not at all; its name says the
-format if --format does not, and .gz or .zst at the end compresses it.`,
+database. Formats: jsonl (the default), json, csv, tsv, kvsh, nul. With -o the
+file appears whole or not at all; its name says the format if --format does
+not, and .gz or .zst at the end compresses it.`,
 		Example:           "kvsh export --prefix user:\nkvsh export --format csv 'user:*'\nkvsh export -o backup.jsonl.zst",
 		Args:              operands(0, 1),
 		ValidArgsFunction: completeKeys(s),
@@ -62,7 +62,8 @@ func (s *Session) export(ctx context.Context, sel selector, name, target string)
 		return s.exportTo(ctx, sel, f, io.Discard)
 	}
 	return writeFile(target, func(w io.Writer) error {
-		z, err := format.NewCompressor(w, target)
+		_, compression, _ := format.Detect(target, nil) // the format is known
+		z, err := format.NewCompressor(w, compression)
 		if err != nil {
 			return err
 		}
@@ -79,13 +80,10 @@ func exportFormat(name, target string) (format.Format, error) {
 	if name != "" {
 		return parseFormat(name)
 	}
-	base := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(target), ".gz"), ".zst")
-	if ext := filepath.Ext(base); ext != "" && target != "-" {
-		if f, err := format.ParseFormat(ext[1:]); err == nil {
-			return f, nil
-		}
+	if f, _, err := format.Detect(target, nil); err == nil && target != "-" {
+		return f, nil
 	}
-	return format.ParseFormat("jsonl")
+	return format.FormatJSONL, nil
 }
 
 func parseFormat(name string) (format.Format, error) {
@@ -93,7 +91,7 @@ func parseFormat(name string) (format.Format, error) {
 	if err != nil {
 		return f, &usageError{
 			reason: fmt.Sprintf("--format: unknown format %q", name),
-			hint:   "formats are jsonl json csv tsv kvsh nul env dump resp; out only sql; in only rdb",
+			hint:   "formats are " + strings.Join(format.FormatNames(), " "),
 		}
 	}
 	return f, nil

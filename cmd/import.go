@@ -31,9 +31,9 @@ func newImport(s *Session) *cobra.Command {
 		Use:   "import [FILE]",
 		Short: "Read keys and values from a file, all or nothing",
 		Long: `Reads a file, or stdin, and writes its keys in one transaction, or nothing if
-there is anything wrong with it. Formats: jsonl, json, csv, tsv, kvsh, nul, env,
-dump, resp, rdb, also compressed; the name or the content says which, or
---format. A dry run counts a key that stands twice in the file twice.`,
+there is anything wrong with it. Formats: jsonl, json, csv, tsv, kvsh, nul, also
+compressed; the name or the content says which, or --format. A dry run counts a
+key that stands twice in the file twice.`,
 		Example:     "kvsh import users.jsonl\nkvsh import --format csv --add-prefix user: users.csv",
 		Args:        operands(0, 1),
 		Annotations: exits("0, 6 a key is there and --on-conflict fail, 7 bad data: nothing is written"),
@@ -110,25 +110,26 @@ func conflictRule(name string) (engine.OnConflict, error) {
 
 // records opens what a file holds.
 func (s *Session) records(name string, in io.Reader, o importOptions) (iter.Seq2[format.Record, error], func() error, error) {
-	plain, err := format.NewDecompressor(in)
-	if err != nil {
+	buffered := bufio.NewReaderSize(in, 256<<10)
+	head, err := buffered.Peek(sniffBytes)
+	if err != nil && err != io.EOF {
 		return nil, nil, err
 	}
-	buffered := bufio.NewReaderSize(plain, 256<<10)
-	var f format.Format
-	if o.format != "" {
+	f, compression, err := format.Detect(name, head)
+	switch {
+	case o.format != "":
 		f, err = parseFormat(o.format)
-	} else {
-		head, peekErr := buffered.Peek(sniffBytes)
-		if peekErr != nil && peekErr != io.EOF {
-			return nil, nil, peekErr
-		}
-		f, err = format.Detect(name, head)
+	case err != nil:
+		err = &usageError{reason: fmt.Sprintf("%s: %v", name, err), hint: "--format says it"}
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	x, err := format.NewImporter(buffered, f, format.ImportOptions{Name: name})
+	plain, err := format.NewDecompressor(buffered, compression)
+	if err != nil {
+		return nil, nil, err
+	}
+	x, err := format.NewImporter(plain, f, format.ImportOptions{Name: name})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -125,7 +125,7 @@ func (s *Session) value(e engine.Entry, newline bool) error {
 		return err
 	}
 	o.Newline = newline
-	return format.WriteValue(s.out, o, []byte(e.Key), e.Value)
+	return format.WriteValue(s.out, o, e.Key, e.Value)
 }
 
 // isRecordMode reports whether a mode writes values as records with names.
