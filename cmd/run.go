@@ -47,8 +47,6 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 	root := newRoot(s, args, s.set.bindDoor)
 	root.RunE = func(c *cobra.Command, rest []string) error {
 		switch {
-		case len(rest) > 0 && len(s.set.commands) > 0:
-			return usagef("a command and -c or -f exclude each other: %q", rest[0])
 		case len(rest) > 0:
 			return unknownCommand(c, rest[0])
 		case s.set.showVersion:
@@ -58,8 +56,15 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 		return s.runDoor(c.Context())
 	}
 	root.TraverseChildren = true
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if c.HasParent() && len(s.set.commands) > 0 {
+			return usagef("a command and -c or -f exclude each other: %q", commandName(c))
+		}
+		return nil
+	}
 	ctx, cancel := s.withTimeout(ctx, args)
 	defer cancel()
+	s.running = ctx
 	return s.execute(ctx, root, args)
 }
 

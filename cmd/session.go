@@ -49,6 +49,10 @@ type Session struct {
 	out  *bufio.Writer // buffers Out
 	errs io.Writer     // Err, after out was flushed
 
+	// running is the context of the process, with its --timeout, for reads of
+	// the input: they have no argument for it.
+	running context.Context
+
 	store    engine.Store // nil until it is needed
 	openedAs openKey      // what store was opened with
 
@@ -71,7 +75,8 @@ func NewSession(streams Streams) *Session {
 	s := &Session{Streams: streams, set: Settings{Mode: "auto", Wait: defaultWait}}
 	s.out = bufio.NewWriterSize(streams.Out, outBuffer)
 	s.errs = &errWriter{s}
-	s.In = &flushingReader{s, streams.In}
+	s.running = context.Background()
+	s.In = &flushingReader{s, &interruptibleReader{s: s, r: streams.In}}
 	if s.InTerminal && s.OutTerminal {
 		s.ask = streams.Ask
 	}
@@ -85,19 +90,6 @@ func (w *errWriter) Write(p []byte) (int, error) {
 	// A failed flush shows at the next write of data.
 	_ = w.s.out.Flush()
 	return w.s.Err.Write(p)
-}
-
-// flushingReader sends out what was said before it waits for more input.
-type flushingReader struct {
-	s *Session
-	r io.Reader
-}
-
-func (r *flushingReader) Read(p []byte) (int, error) {
-	if err := r.s.out.Flush(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }
 
 // Close ends the session: it discards an open transaction and closes the store.

@@ -149,7 +149,7 @@ func (s *Session) setKey(ctx context.Context, key string, value []byte, o setOpt
 			if err := o.check(e, found); err != nil {
 				return err
 			}
-			if found {
+			if found && o.old {
 				old = e
 			}
 		}

@@ -20,6 +20,7 @@ func newShell(s *Session) *cobra.Command {
 	return &cobra.Command{
 		Use:         "shell",
 		Short:       "Open the interactive shell",
+		Example:     "kvsh shell",
 		Long:        "Opens the interactive shell, as kvsh without a command does at a terminal.",
 		Args:        operands(0, 0),
 		Annotations: exits("0, 2 not at a terminal"),

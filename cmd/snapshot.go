@@ -156,8 +156,8 @@ func newSnapshotRestore(s *Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Make a database from a snapshot",
-		Long: `Makes the database of --db from a snapshot. One that is there already is refused;
-with --replace it is kept beside as NAME.before-restore.`,
+		Long: `Makes the database of --db from a snapshot. One that is there already is
+refused; with --replace it is kept beside as NAME.before-restore.`,
 		Example:     "kvsh -d restored.kv snapshot restore backup.kvs",
 		Args:        operands(1, 1),
 		Annotations: exits("0, 4 the snapshot is damaged, 6 the target exists"),

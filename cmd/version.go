@@ -47,8 +47,10 @@ func (s *Session) version() error {
 		return err
 	}
 	columns := []format.Column{
-		{Name: "version", Kind: format.Text}, {Name: "commit", Kind: format.Text},
-		{Name: "go", Kind: format.Text}, {Name: "platform", Kind: format.Text},
+		{Name: "version", Kind: format.Text},
+		{Name: "commit", Kind: format.Text},
+		{Name: "go", Kind: format.Text},
+		{Name: "platform", Kind: format.Text},
 	}
 	return s.row(columns, version, commit, runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
 }
