@@ -41,7 +41,14 @@ func (db *DB) Compact(ctx context.Context, o CompactOptions) (CompactResult, err
 		return res, err
 	}
 	if !db.exists.Load() {
-		return res, ErrNoDatabase
+		b, _, err := db.pin() // another process may have made it since
+		if err != nil {
+			return res, err
+		}
+		b.release()
+		if !db.exists.Load() {
+			return res, nil
+		}
 	}
 	if !o.DryRun {
 		unlock, err := db.maintainer()
