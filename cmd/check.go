@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,37 +26,79 @@ a line for each fault: file, offset, revision, reason, keys. Never writes.`,
 			if len(args) == 1 {
 				path = args[0]
 			}
-			r, err := checkDatabase(c.Context(), path, deep)
+			r, err := s.check(c.Context(), path, deep)
 			if err != nil {
 				return fmt.Errorf("check: %w", err)
 			}
-			return s.checked(path, r)
+			return s.checked(&r)
 		},
 	}
 	c.Flags().BoolVar(&deep, "deep", false, "also compare what the files say of each other")
 	return c
 }
 
-// checked writes the faults as data and the verdict as the last word.
-func (s *Session) checked(path string, r checkReport) error {
+// check looks at every file of a database or snapshot.
+func (s *Session) check(ctx context.Context, path string, deep bool) (engine.Report, error) {
+	if err := onDisk(path); err != nil {
+		return engine.Report{}, err
+	}
+	return engine.Check(ctx, nil, path, deep)
+}
+
+// checked writes the faults and the verdict. The error of a damaged database
+// names the first fault again, for whoever sees only stderr.
+func (s *Session) checked(r *engine.Report) error {
 	if len(r.Faults) > 0 {
 		rows, err := s.rows(
 			format.Column{Name: "file", Kind: format.Text}, format.Column{Name: "offset", Kind: format.Int},
 			format.Column{Name: "rev", Kind: format.Int}, format.Column{Name: "reason", Kind: format.Text},
-			format.Column{Name: "keys", Kind: format.Int})
+			format.Column{Name: "acknowledged", Kind: format.Text}, format.Column{Name: "keys", Kind: format.Bytes})
 		if err != nil {
 			return err
 		}
-		for _, f := range r.Faults {
-			if err := rows.Row(f.File, f.Offset, uint64(f.Rev), f.Reason, len(f.Keys)); err != nil {
+		for i := range r.Faults {
+			f := &r.Faults[i]
+			var keys []string
+			for _, key := range f.Keys {
+				keys = append(keys, format.Word([]byte(key)))
+			}
+			if err := rows.Row(f.File, f.Offset, uint64(f.Rev), f.Reason, f.Acknowledged, strings.Join(keys, " ")); err != nil {
 				return err
 			}
 		}
 		if err := rows.Close(); err != nil {
 			return err
 		}
-		return fmt.Errorf("check %q: %w: %s", path, engine.ErrDamaged, plural(int64(len(r.Faults)), "fault"))
 	}
-	s.remark(fmt.Sprintf("%s: %s, %s, %s", path, r.Verdict, plural(int64(r.Files), "file"), plural(r.Records, "record")))
+	if err := s.verdict(r); err != nil {
+		return err
+	}
+	for _, remark := range r.Remarks {
+		s.remark("remark: " + remark)
+	}
+	if r.Next != "" {
+		s.remark("the next write: " + r.Next)
+	}
+	if err := r.Err(); err != nil {
+		return fmt.Errorf("check %q: %w", r.Path, err)
+	}
 	return nil
+}
+
+// verdict writes the last line of a check.
+func (s *Session) verdict(r *engine.Report) error {
+	m, err := s.mode()
+	if err != nil {
+		return err
+	}
+	if m == format.JSONL || m == format.JSON || m == format.CSV {
+		return s.row([]format.Column{
+			{Name: "verdict", Kind: format.Text}, {Name: "rev", Kind: format.Int}, {Name: "files", Kind: format.Int},
+			{Name: "bytes", Kind: format.Int}, {Name: "records", Kind: format.Int}, {Name: "tables", Kind: format.Int},
+			{Name: "entries", Kind: format.Int}, {Name: "probes", Kind: format.Int}, {Name: "faults", Kind: format.Int},
+		}, string(r.Verdict), uint64(r.Rev), r.Files, r.Bytes, r.Records, r.Tables, r.Entries, r.Probes, len(r.Faults))
+	}
+	_, err = fmt.Fprintf(s.out, "%s: %s at rev %d, %s (%s) with %s and %s read\n", format.Safe(r.Path), r.Verdict, r.Rev,
+		plural(r.Files, "file"), format.HumanSize(r.Bytes), plural(r.Records, "record"), plural(r.Entries, "table entry"))
+	return err
 }

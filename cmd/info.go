@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,14 +56,7 @@ func (s *Session) info(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		facts = append(facts,
-			fact{"bytes", format.Size, i.Bytes},
-			fact{"history_from", format.Int, uint64(i.OldestRev)},
-			fact{"tables", format.Int, i.Tables},
-			fact{"segments", format.Int, i.LogSegments},
-			fact{"created", format.Time, i.Created},
-			fact{"id", format.Text, i.ID},
-			fact{"locked_by", format.Text, i.Holder})
+		facts = append(facts, localFacts(&i)...)
 	}
 	return s.facts(facts)
 }
@@ -87,9 +81,53 @@ func (s *Session) facts(facts []fact) error {
 		return err
 	}
 	for _, f := range facts {
-		if err := rows.Row(f.name, fmt.Sprint(f.cell)); err != nil {
+		if err := rows.Row(f.name, s.factText(f)); err != nil {
 			return err
 		}
 	}
 	return rows.Close()
+}
+
+// factText is a fact as one cell of text.
+func (s *Session) factText(f fact) string {
+	switch v := f.cell.(type) {
+	case time.Time:
+		if v.IsZero() {
+			return ""
+		}
+		return v.UTC().Format("2006-01-02T15:04:05.000Z")
+	case int64:
+		if f.kind == format.Size && s.OutTerminal {
+			return format.HumanSize(v)
+		}
+	}
+	return fmt.Sprint(f.cell)
+}
+
+// localFacts are what only a database in files has.
+func localFacts(i *engine.Info) []fact {
+	facts := []fact{
+		{"key_bytes", format.Size, i.KeyBytes},
+		{"value_bytes", format.Size, i.ValueBytes},
+		{"time", format.Time, i.Time},
+		{"folded", format.Int, uint64(i.Folded)},
+		{"history_from", format.Int, uint64(i.HistoryFrom)},
+		{"tables", format.Int, i.Tables},
+		{"table_bytes", format.Size, i.TableBytes},
+		{"log_segments", format.Int, i.Log.Files},
+		{"log_bytes", format.Size, i.Log.Bytes},
+		{"history_segments", format.Int, i.History.Files},
+		{"history_bytes", format.Size, i.History.Bytes},
+		{"quarantine_files", format.Int, i.Quarantine.Files},
+		{"sync", format.Text, i.Sync},
+		{"created", format.Time, i.Created},
+		{"database", format.Text, i.Database},
+		{"copy", format.Text, i.Copy},
+		{"format", format.Int, i.Format},
+	}
+	if i.LastPid != 0 {
+		facts = append(facts, fact{"last_writer", format.Text, fmt.Sprintf("%d (%s)", i.LastPid, i.LastCommand)},
+			fact{"last_locked", format.Time, i.LastLockedAt})
+	}
+	return facts
 }

@@ -24,7 +24,14 @@ func newInit(s *Session) *cobra.Command {
 				s.remark("dry run: would create " + s.path())
 				return nil
 			}
-			if err := createDatabase(c.Context(), s.path(), s.remark); err != nil {
+			if isMemory(s.path()) {
+				return fmt.Errorf("init: %s: %w", s.path(), engine.ErrUnsupported)
+			}
+			err := s.makeParents()
+			if err == nil {
+				err = engine.Create(c.Context(), s.path(), engine.Options{Notice: s.remark})
+			}
+			if err != nil {
 				return fmt.Errorf("init: %w", err)
 			}
 			return nil

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"kvsh/engine"
 )
@@ -52,9 +50,6 @@ func openStore(ctx context.Context, key openKey, want access, notice func(string
 	if want == toRead {
 		return nil, &missingError{key.path}
 	}
-	if err := os.MkdirAll(filepath.Dir(key.path), 0o700); err != nil {
-		return nil, err
-	}
 	return openDirectory(ctx, key, true, notice)
 }
 
@@ -63,72 +58,19 @@ func openStore(ctx context.Context, key openKey, want access, notice func(string
 // engine.ErrUnsupported.
 type (
 	informer interface {
-		Info(ctx context.Context) (databaseInfo, error)
+		Info(ctx context.Context) (engine.Info, error)
 	}
 	snapshotter interface {
-		Snapshot(ctx context.Context, path string) (snapshotInfo, error)
+		Snapshot(ctx context.Context, path string) (engine.SnapshotInfo, error)
 	}
 	compacter interface {
 		Compact(ctx context.Context, o engine.CompactOptions) (engine.CompactResult, error)
 	}
 	configurer interface {
-		Settings(ctx context.Context) ([]setting, error)
+		Settings(ctx context.Context) ([]engine.Setting, error)
 		SetSetting(ctx context.Context, name, value string) error
 	}
 )
-
-// databaseInfo is what there is to know of a database without reading its keys.
-type databaseInfo struct {
-	ID          string
-	Created     time.Time
-	Keys        int64
-	Bytes       int64 // on disk
-	Rev         engine.Rev
-	OldestRev   engine.Rev // where history begins
-	Tables      int
-	LogSegments int
-	Holder      string // who holds the lock; empty: nobody
-}
-
-// snapshotInfo describes a snapshot file.
-type snapshotInfo struct {
-	Path  string
-	Rev   engine.Rev
-	Time  time.Time
-	Keys  int64
-	Bytes int64
-}
-
-// setting is one setting of a database and where its value comes from.
-type setting struct{ Name, Value, Source string }
-
-// fault is one place where files are not what was written.
-type fault struct {
-	File   string
-	Offset int64
-	Rev    engine.Rev
-	Reason string
-	Keys   []string
-}
-
-// checkReport is what check found.
-type checkReport struct {
-	Verdict string
-	Files   int
-	Bytes   int64
-	Records int64
-	Faults  []fault
-}
-
-// segmentInfo describes one segment of the log.
-type segmentInfo struct {
-	Name        string
-	First, Last engine.Rev
-	Records     int64
-	Bytes       int64
-	From, To    time.Time
-	State       string
-}
 
 // maintain opens the database for a command that looks after it in the way T.
 func maintain[T any](ctx context.Context, s *Session) (T, error) {
@@ -139,12 +81,10 @@ func maintain[T any](ctx context.Context, s *Session) (T, error) {
 	}
 	m, ok := store.(T)
 	if !ok {
-		return m, unsupported(s.path())
+		return m, fmt.Errorf("%s: %w", s.path(), engine.ErrUnsupported)
 	}
 	return m, nil
 }
-
-func unsupported(path string) error { return fmt.Errorf("%s: %w", path, engine.ErrUnsupported) }
 
 // openDirectory opens the database in a directory.
 func openDirectory(ctx context.Context, key openKey, create bool, notice func(string)) (engine.Store, error) {
@@ -153,7 +93,7 @@ func openDirectory(ctx context.Context, key openKey, create bool, notice func(st
 		wait = -1 // the engine's word for not at all
 	}
 	db, err := engine.Open(ctx, key.path, engine.Options{
-		ReadOnly: key.readOnly, Create: create, Wait: wait, Notice: notice,
+		ReadOnly: key.readOnly, Create: create, Wait: wait, Notice: notice, Writer: key.writer,
 	})
 	if err != nil {
 		return nil, err // and not a nil *engine.DB within the interface
@@ -161,34 +101,23 @@ func openDirectory(ctx context.Context, key openKey, create bool, notice func(st
 	return db, nil
 }
 
-func createDatabase(ctx context.Context, path string, notice func(string)) error {
+// makeParents makes the folders above the default database. Those above one
+// that was named must be there: a mistyped path is to be an error.
+func (s *Session) makeParents() error {
+	if s.set.DB != "" || s.Getenv("KVSH_DB") != "" {
+		return nil
+	}
+	return os.MkdirAll(filepath.Dir(s.path()), 0o700)
+}
+
+// onDisk refuses what only files have of a database in memory, and reports
+// one that is not there.
+func onDisk(path string) error {
 	if isMemory(path) {
-		return unsupported(path)
+		return fmt.Errorf("%s: %w", path, engine.ErrUnsupported)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return &missingError{path}
 	}
-	return engine.Create(ctx, path, engine.Options{Notice: notice})
-}
-
-// The functions below answer ErrUnsupported until the engine has them.
-
-func verifySnapshot(_ context.Context, path string) (snapshotInfo, error) {
-	return snapshotInfo{}, unsupported(path)
-}
-
-func restoreSnapshot(_ context.Context, _, target string) error { return unsupported(target) }
-
-func checkDatabase(_ context.Context, path string, _ bool) (checkReport, error) {
-	return checkReport{}, unsupported(path)
-}
-
-func logSegments(_ context.Context, path string) ([]segmentInfo, error) {
-	return nil, unsupported(path)
-}
-
-// logRecords yields the transactions of a log from one revision to another,
-// both included; 0 is the first and the last one there is.
-func logRecords(_ context.Context, path string, _, _ engine.Rev) iter.Seq2[engine.Change, error] {
-	return func(yield func(engine.Change, error) bool) { yield(engine.Change{}, unsupported(path)) }
+	return nil
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -28,7 +29,11 @@ func newLogLs(s *Session) *cobra.Command {
 		Args:        operands(0, 0),
 		Annotations: exits("0, 4 damaged"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			segments, err := logSegments(c.Context(), s.path())
+			err := onDisk(s.path())
+			var segments []engine.SegmentInfo
+			if err == nil {
+				segments, err = engine.Segments(c.Context(), nil, s.path())
+			}
 			if err != nil {
 				return fmt.Errorf("log ls: %w", err)
 			}
@@ -40,8 +45,13 @@ func newLogLs(s *Session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, g := range segments {
-				err := rows.Row(g.Name, uint64(g.First), uint64(g.Last), g.Records, g.Bytes, g.From, g.To, g.State)
+			for i := range segments {
+				g := &segments[i]
+				state := string(g.State)
+				if g.Reason != "" {
+					state += fmt.Sprintf(" at byte %d: %s", g.Offset, g.Reason)
+				}
+				err := rows.Row(g.File, uint64(g.First), uint64(g.Last), g.Records, g.Bytes, g.FirstTime, g.LastTime, state)
 				if err != nil {
 					return err
 				}
@@ -101,40 +111,81 @@ func revSpan(args []string) (from, to engine.Rev, err error) {
 	return from, to, nil
 }
 
+// showLog writes the transactions of a span, an operation a line, and the
+// places that are none.
 func (s *Session) showLog(ctx context.Context, from, to engine.Rev) error {
+	if err := onDisk(s.path()); err != nil {
+		return err
+	}
 	rows, err := s.rows(
 		format.Column{Name: "rev", Kind: format.Int}, format.Column{Name: "time", Kind: format.Time},
 		format.Column{Name: "writer", Kind: format.Text}, format.Column{Name: "op", Kind: format.Text},
-		format.Column{Name: "family", Kind: format.Text}, format.Column{Name: "key", Kind: format.Bytes},
-		format.Column{Name: "value", Kind: format.Bytes}, format.Column{Name: "expires", Kind: format.Time})
+		format.Column{Name: "cf", Kind: format.Text}, format.Column{Name: "key", Kind: format.Bytes},
+		format.Column{Name: "value", Kind: format.Bytes}, format.Column{Name: "expires", Kind: format.Time},
+		format.Column{Name: "file", Kind: format.Text}, format.Column{Name: "offset", Kind: format.Int},
+		format.Column{Name: "length", Kind: format.Int}, format.Column{Name: "checksum", Kind: format.Text},
+		format.Column{Name: "bad", Kind: format.Text})
 	if err != nil {
 		return err
 	}
 	shown := false
-	for change, err := range logRecords(ctx, s.path(), from, to) {
-		if err != nil {
-			return err
-		}
+	var bad, inner error
+	err = engine.Records(ctx, nil, s.path(), from, to, func(r engine.RecordInfo) bool {
 		shown = true
-		for e, err := range change.Events {
-			if err != nil {
-				return err
-			}
-			var value any
-			if e.Op != engine.OpDelete {
-				value = e.Value
-			}
-			err = rows.Row(uint64(change.Rev), change.Stamp.Time(), change.Writer, e.Op.String(), e.Family, e.Key, value, e.Expires)
-			if err != nil {
-				return err
-			}
+		if r.Bad != "" && bad == nil {
+			bad = &engine.CorruptError{File: r.File, Offset: r.Offset, Rev: r.Rev, Reason: r.Bad}
 		}
-	}
-	if err := rows.Close(); err != nil {
+		inner = showRecord(rows, &r)
+		return inner == nil
+	})
+	if err := errors.Join(err, inner, rows.Close()); err != nil {
 		return err
+	}
+	if bad != nil {
+		return bad
 	}
 	if !shown && from != 0 {
 		return answerNo("no such revision: %d", from)
+	}
+	return nil
+}
+
+func showRecord(rows *format.Rows, r *engine.RecordInfo) error {
+	ops := r.Ops
+	if len(ops) == 0 {
+		ops = []engine.OpInfo{{}}
+	}
+	checksum := fmt.Sprintf("%08x", r.Checksum)
+	if r.Bad != "" {
+		checksum = ""
+	}
+	for i := range ops {
+		o := &ops[i]
+		var key, value, expires, bad any
+		name := o.Op.String()
+		switch o.Op {
+		case 0:
+			name = "bad"
+		case engine.OpIngest:
+			key = o.Table
+			value = fmt.Sprintf("%d entries, %d bytes", o.TableEntries, o.TableSize)
+		default:
+			key = o.Key
+			if o.Op != engine.OpDelete {
+				value = o.Value
+			}
+		}
+		if !o.Expires.IsZero() {
+			expires = o.Expires
+		}
+		if r.Bad != "" {
+			bad = r.Bad
+		}
+		err := rows.Row(uint64(r.Rev), r.Stamp.Time(), r.Writer, name, o.Family, key, value, expires,
+			r.File, r.Offset, r.Length, checksum, bad)
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -148,18 +199,21 @@ func newLogVerify(s *Session) *cobra.Command {
 		Args:        operands(0, 0),
 		Annotations: exits("0 sound, 4 damaged"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			r, err := checkDatabase(c.Context(), s.path(), deep)
+			r, err := s.check(c.Context(), s.path(), deep)
 			if err != nil {
 				return fmt.Errorf("log verify: %w", err)
 			}
-			var faults []fault
+			var faults []engine.Fault
 			for _, f := range r.Faults {
 				if strings.HasPrefix(f.File, "log/") || strings.HasPrefix(f.File, "history/") {
 					faults = append(faults, f)
 				}
 			}
 			r.Faults = faults
-			return s.checked(s.path(), r)
+			if len(faults) == 0 && r.Verdict == engine.VerdictDamaged {
+				r.Verdict = engine.VerdictClean // the damage is elsewhere
+			}
+			return s.checked(&r)
 		},
 	}
 	c.Flags().BoolVar(&deep, "deep", false, "also compare what the files say of each other")

@@ -65,6 +65,7 @@ type openKey struct {
 	path     string
 	readOnly bool
 	wait     time.Duration
+	writer   string // noted in each record
 }
 
 // outBuffer is the size of the buffer before the output, in bytes.
@@ -119,12 +120,22 @@ const (
 	toWrite               // it is created if it is not there
 )
 
+// writer says who writes: the program, and the user as the shell knows him.
+func (s *Session) writer() string {
+	for _, name := range []string{"USER", "LOGNAME"} {
+		if user := s.Getenv(name); user != "" {
+			return "kvsh " + user
+		}
+	}
+	return "kvsh"
+}
+
 // open returns the store, opened when it is first needed.
 func (s *Session) open(ctx context.Context, want access) (engine.Store, error) {
 	if want == toWrite && s.set.ReadOnly {
 		return nil, engine.ErrReadOnly
 	}
-	key := openKey{path: s.path(), readOnly: s.set.ReadOnly, wait: s.set.Wait}
+	key := openKey{path: s.path(), readOnly: s.set.ReadOnly, wait: s.set.Wait, writer: s.writer()}
 	if s.store != nil {
 		if s.openedAs == key || s.tx != nil || isMemory(key.path) {
 			return s.store, nil
@@ -133,6 +144,11 @@ func (s *Session) open(ctx context.Context, want access) (engine.Store, error) {
 		err := s.store.Close()
 		s.store = nil
 		if err != nil {
+			return nil, err
+		}
+	}
+	if want == toWrite {
+		if err := s.makeParents(); err != nil {
 			return nil, err
 		}
 	}

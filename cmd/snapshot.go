@@ -132,7 +132,7 @@ func (s *Session) snapshots(ctx context.Context, names []string) error {
 	}
 	var first error
 	for _, name := range names {
-		info, err := verifySnapshot(ctx, name)
+		info, err := engine.VerifySnapshot(ctx, nil, name)
 		if err != nil {
 			err = fmt.Errorf("snapshot %q: %w", name, err)
 			s.report(err)
@@ -141,7 +141,7 @@ func (s *Session) snapshots(ctx context.Context, names []string) error {
 			}
 			continue
 		}
-		if err := rows.Row(name, uint64(info.Rev), info.Time, info.Keys, info.Bytes); err != nil {
+		if err := rows.Row(name, uint64(info.Rev), info.Stamp.Time(), info.Keys, info.Size); err != nil {
 			return err
 		}
 	}
@@ -187,11 +187,16 @@ func (s *Session) restore(ctx context.Context, file string, replace bool) error 
 	case err == nil:
 		return s.replaceDatabase(ctx, file, target)
 	}
-	if err := restoreSnapshot(ctx, file, target); err != nil {
+	if err := s.restoreTo(ctx, file, target); err != nil {
 		return err
 	}
 	s.remark("restored " + target)
 	return nil
+}
+
+func (s *Session) restoreTo(ctx context.Context, file, target string) error {
+	_, err := engine.Restore(ctx, file, target, engine.Options{Notice: s.remark})
+	return err
 }
 
 // replaceDatabase restores beside the database that is there and then swaps
@@ -203,7 +208,7 @@ func (s *Session) replaceDatabase(ctx context.Context, file, target string) erro
 			return &refusedError{reason: fmt.Sprintf("%q is in the way", name)}
 		}
 	}
-	if err := restoreSnapshot(ctx, file, fresh); err != nil {
+	if err := s.restoreTo(ctx, file, fresh); err != nil {
 		return err
 	}
 	if s.store != nil {
