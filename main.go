@@ -2,4 +2,12 @@
 // is driven from the shell.
 package main
 
-func main() {}
+import (
+	"os"
+
+	"kvsh/cmd"
+)
+
+func main() {
+	os.Exit(cmd.Main(os.Args[1:]))
+}

@@ -1,0 +1,104 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kvsh/engine"
+	"kvsh/format"
+)
+
+func newCheck(s *Session) *cobra.Command {
+	var deep bool
+	c := &cobra.Command{
+		Use:   "check [PATH]",
+		Short: "Check every file of the database, change nothing",
+		Long: `Reads every file and says in one verdict whether all is what was written, with
+a line for each fault: file, offset, revision, reason, keys. Never writes.`,
+		Example:     "kvsh check\nkvsh check --deep --json",
+		Args:        operands(0, 1),
+		Annotations: exits("0 sound, 4 damaged"),
+		RunE: func(c *cobra.Command, args []string) error {
+			path := s.path()
+			if len(args) == 1 {
+				path = args[0]
+			}
+			r, err := s.check(c.Context(), path, deep)
+			if err != nil {
+				return fmt.Errorf("check: %w", err)
+			}
+			return s.checked(&r)
+		},
+	}
+	c.Flags().BoolVar(&deep, "deep", false, "also compare what the files say of each other")
+	return c
+}
+
+// check looks at every file of a database or snapshot.
+func (s *Session) check(ctx context.Context, path string, deep bool) (engine.Report, error) {
+	if err := onDisk(path); err != nil {
+		return engine.Report{}, err
+	}
+	return engine.Check(ctx, nil, path, deep)
+}
+
+// checked writes the faults and the verdict. The error of a damaged database
+// names the first fault again, for whoever sees only stderr.
+func (s *Session) checked(r *engine.Report) error {
+	if len(r.Faults) > 0 {
+		rows, err := s.rows(
+			format.Column{Name: "file", Kind: format.Text}, format.Column{Name: "offset", Kind: format.Int},
+			format.Column{Name: "rev", Kind: format.Int}, format.Column{Name: "reason", Kind: format.Text},
+			format.Column{Name: "acknowledged", Kind: format.Text}, format.Column{Name: "keys", Kind: format.Bytes})
+		if err != nil {
+			return err
+		}
+		for i := range r.Faults {
+			f := &r.Faults[i]
+			var keys []string
+			for _, key := range f.Keys {
+				keys = append(keys, format.Word([]byte(key)))
+			}
+			if err := rows.Row(f.File, f.Offset, uint64(f.Rev), f.Reason, f.Acknowledged, strings.Join(keys, " ")); err != nil {
+				return err
+			}
+		}
+		if err := rows.Close(); err != nil {
+			return err
+		}
+	}
+	if err := s.verdict(r); err != nil {
+		return err
+	}
+	for _, remark := range r.Remarks {
+		s.remark("remark: " + remark)
+	}
+	if r.Next != "" {
+		s.remark("the next write: " + r.Next)
+	}
+	if err := r.Err(); err != nil {
+		return fmt.Errorf("check %q: %w", r.Path, err)
+	}
+	return nil
+}
+
+// verdict writes the last line of a check.
+func (s *Session) verdict(r *engine.Report) error {
+	m, err := s.mode()
+	if err != nil {
+		return err
+	}
+	if m == format.JSONL || m == format.JSON || m == format.CSV {
+		return s.row([]format.Column{
+			{Name: "verdict", Kind: format.Text}, {Name: "rev", Kind: format.Int}, {Name: "files", Kind: format.Int},
+			{Name: "bytes", Kind: format.Int}, {Name: "records", Kind: format.Int}, {Name: "tables", Kind: format.Int},
+			{Name: "entries", Kind: format.Int}, {Name: "probes", Kind: format.Int}, {Name: "faults", Kind: format.Int},
+		}, string(r.Verdict), uint64(r.Rev), r.Files, r.Bytes, r.Records, r.Tables, r.Entries, r.Probes, len(r.Faults))
+	}
+	_, err = fmt.Fprintf(s.out, "%s: %s at rev %d, %s (%s) with %s and %s read\n", format.Safe(r.Path), r.Verdict, r.Rev,
+		plural(r.Files, "file"), format.HumanSize(r.Bytes), plural(r.Records, "record"), plural(r.Entries, "table entry"))
+	return err
+}

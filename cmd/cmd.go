@@ -1,0 +1,194 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"kvsh/engine"
+	"kvsh/format"
+	"kvsh/repl"
+)
+
+// The exit codes, which are part of the contract of kvsh.
+const (
+	exitYes         = 0
+	exitNo          = 1   // key not found, condition false, conflict, nothing matched
+	exitUsage       = 2   // bad arguments, script errors
+	exitIO          = 3   // cannot open, no permission, no space, outcome unknown
+	exitDamaged     = 4   // corruption
+	exitBusy        = 5   // the lock was not had in time
+	exitRefused     = 6   // read-only, needs -y, target exists
+	exitBadInput    = 7   // data to be read is not what it should be
+	exitTimeout     = 124 // --timeout
+	exitInterrupted = 130 // Ctrl-C
+	exitClosedPipe  = 141 // nobody reads the output any more
+	exitTerminated  = 143 // SIGTERM
+)
+
+// errNo is the answer "no" of which nothing is left to be said.
+var errNo = errors.New("no")
+
+// errTerminated is why the context ends when the process is asked to end.
+var errTerminated = errors.New("terminated")
+
+// A noError is an answer "no" that is not an engine error: exit code 1, and a
+// script goes on.
+type noError struct{ reason string }
+
+func (e *noError) Error() string { return e.reason }
+
+func answerNo(f string, args ...any) error { return &noError{fmt.Sprintf(f, args...)} }
+
+// A usageError is a command that cannot be understood.
+type usageError struct {
+	reason string
+	hint   string // may be empty
+}
+
+func (e *usageError) Error() string { return e.reason }
+
+func usagef(f string, args ...any) error { return &usageError{reason: fmt.Sprintf(f, args...)} }
+
+// A refusedError is a command that is understood and not carried out.
+type refusedError struct {
+	reason string
+	hint   string // may be empty
+}
+
+func (e *refusedError) Error() string { return e.reason }
+
+// A missingError says that there is no database where one was to be read.
+type missingError struct{ path string }
+
+func (e *missingError) Error() string { return "no database at " + e.path }
+
+func (e *missingError) Unwrap() error { return engine.ErrNoDatabase }
+
+// classCodes are the exit codes of the classes of engine errors.
+func classCode(c engine.Class) int {
+	switch c {
+	case engine.ClassNotFound, engine.ClassConflict, engine.ClassHistoryGone:
+		return exitNo
+	case engine.ClassInvalid, engine.ClassTooLarge:
+		return exitUsage
+	case engine.ClassDamaged:
+		return exitDamaged
+	case engine.ClassBusy:
+		return exitBusy
+	case engine.ClassRefused, engine.ClassUnsupported:
+		return exitRefused
+	case engine.ClassCancelled:
+		return exitInterrupted
+	}
+	return exitIO
+}
+
+// exitCode is the exit code of an error.
+func exitCode(err error) int {
+	var (
+		no      *noError
+		usage   *usageError
+		syntax  *repl.SyntaxError
+		refused *refusedError
+		input   *format.InputError
+	)
+	switch {
+	case err == nil:
+		return exitYes
+	case errors.Is(err, syscall.EPIPE):
+		return exitClosedPipe
+	case errors.Is(err, engine.ErrUnknownOutcome):
+		return exitIO // whatever else the error says, this is what the caller must know
+	case errors.Is(err, errTerminated):
+		return exitTerminated
+	case errors.Is(err, context.DeadlineExceeded):
+		return exitTimeout
+	case errors.Is(err, errNo), errors.As(err, &no):
+		return exitNo
+	case errors.As(err, &usage), errors.As(err, &syntax):
+		return exitUsage
+	case errors.As(err, &refused):
+		return exitRefused
+	case errors.As(err, &input), errors.Is(err, format.ErrNUL):
+		return exitBadInput
+	case errors.Is(err, engine.ErrNoDatabase):
+		return exitIO
+	}
+	return classCode(engine.ClassOf(err))
+}
+
+// isAnswer reports whether an error is a "no", at which a script goes on.
+func isAnswer(err error) bool { return exitCode(err) == exitNo }
+
+// isSaid reports whether nothing is to be written about an error.
+func isSaid(err error) bool {
+	var said *saidError
+	return errors.Is(err, errNo) || errors.As(err, &said) || errors.Is(err, syscall.EPIPE)
+}
+
+// message is what is written about an error, without the name of the program.
+func message(err error) string {
+	switch {
+	case errors.Is(err, errTerminated):
+		return "terminated"
+	case errors.Is(err, context.Canceled) && !errors.Is(err, engine.ErrUnknownOutcome):
+		return "interrupted"
+	case errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, engine.ErrUnknownOutcome):
+		return strings.Replace(err.Error(), context.DeadlineExceeded.Error(), "time is up", 1)
+	}
+	return format.Safe(err.Error())
+}
+
+// hint is what could help after an error, or nothing.
+func hint(err error) string {
+	var (
+		usage   *usageError
+		refused *refusedError
+		missing *missingError
+	)
+	switch {
+	case errors.As(err, &usage):
+		return usage.hint
+	case errors.As(err, &refused):
+		return refused.hint
+	case errors.As(err, &missing):
+		return fmt.Sprintf(`the first write creates it, and so does "kvsh -d %s init"`, format.Word([]byte(missing.path)))
+	case errors.Is(err, engine.ErrUnknownOutcome):
+		return "look before trying again: the write may be there"
+	case errors.Is(err, engine.ErrConflict):
+		return "nothing was written; run the transaction again"
+	case errors.Is(err, engine.ErrDamaged):
+		return `"kvsh check" shows what is affected; "kvsh repair" plans the way out`
+	case errors.Is(err, engine.ErrBusy):
+		return "--wait 30s waits longer"
+	case errors.Is(err, engine.ErrNewer):
+		return "this database needs a newer kvsh; this one changed nothing"
+	case errors.Is(err, engine.ErrTooLarge) && strings.Contains(err.Error(), "transaction"):
+		return `"kvsh import" takes any amount in one transaction`
+	case errors.Is(err, fs.ErrPermission):
+		return "reading needs read permission on the whole directory, writing also write permission"
+	}
+	return ""
+}
+
+// named says which command and key an error concerns, unless it says so itself.
+func named(command, key string, err error) error {
+	if strings.HasPrefix(err.Error(), command+" ") {
+		return err
+	}
+	return fmt.Errorf("%s %q: %w", command, key, err)
+}
+
+// isConflict reports whether an error is a transaction that was lost.
+func isConflict(err error) bool { return engine.ClassOf(err) == engine.ClassConflict }
+
+// A saidError is an error that was reported already.
+type saidError struct{ err error }
+
+func (e *saidError) Error() string { return e.err.Error() }
+
+func (e *saidError) Unwrap() error { return e.err }

@@ -1,0 +1,461 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"kvsh/engine"
+	"kvsh/format"
+	"kvsh/repl"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"kvsh": func() { os.Exit(Main(os.Args[1:])) },
+	})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("KVSH_DB", e.Getenv("WORK")+"/t.kv")
+			e.Setenv("HOME", e.Getenv("WORK"))
+			return nil
+		},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": expectCode,
+		},
+	})
+}
+
+// expectCode is the script command "code N PROGRAM ARGS…": the program ends
+// with the exit code N.
+func expectCode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N PROGRAM ARGS…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	var exit interface{ ExitCode() int }
+	if errors.As(err, &exit) {
+		got = fmt.Sprint(exit.ExitCode())
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errNo, 1},
+		{engine.ErrNotFound, 1},
+		{engine.ErrConflict, 1},
+		{answerNo("differs"), 1},
+		{usagef("what"), 2},
+		{&repl.SyntaxError{}, 2},
+		{engine.ErrInvalid, 2},
+		{engine.ErrTooLarge, 2},
+		{os.ErrPermission, 3},
+		{&missingError{"x.kv"}, 3},
+		{syscall.ENOSPC, 3},
+		{engine.ErrUnavailable, 3},
+		{engine.ErrUnknownOutcome, 3},
+		{fmt.Errorf("%w: %w", engine.ErrUnknownOutcome, context.Canceled), 3},
+		{&engine.CorruptError{}, 4},
+		{&engine.BusyError{}, 5},
+		{engine.ErrReadOnly, 6},
+		{engine.ErrExists, 6},
+		{engine.ErrUnsupported, 6},
+		{&refusedError{}, 6},
+		{&format.InputError{}, 7},
+		{format.ErrNUL, 7},
+		{context.DeadlineExceeded, 124},
+		{context.Canceled, 130},
+		{syscall.EPIPE, 141},
+		{errTerminated, 143},
+	} {
+		err := c.err
+		if err != nil {
+			err = fmt.Errorf("get: %w", err)
+		}
+		if got := exitCode(err); got != c.want {
+			t.Errorf("exitCode(%v) = %d, want %d", c.err, got, c.want)
+		}
+	}
+}
+
+// testSession is a session on a store in memory that holds a few keys.
+func testSession(t *testing.T) (s *Session, out, errs *bytes.Buffer) {
+	t.Helper()
+	out, errs = new(bytes.Buffer), new(bytes.Buffer)
+	s = NewSession(Streams{In: strings.NewReader("in"), Out: out, Err: errs, Getenv: func(string) string { return "" }})
+	s.set.DB = memoryName
+	s.door = doorScript
+	for _, line := range []string{"mset user:1 Ada user:2 Alan visits 7 text abc notes:1 n session:1 s", "--cf drafts set d 1"} {
+		if err := s.runLine(t.Context(), strings.Fields(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out.Reset()
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, out, errs
+}
+
+// A line means the same with the tree of commands and around it.
+func TestHotLinesAreTheSame(t *testing.T) {
+	lines := [][]string{
+		{"get", "user:1"},
+		{"get", "user:1", "none", "user:2"},
+		{"get", "none"},
+		{"get", ""},
+		{"get"},
+		{"set", "a", "1"},
+		{"set", "a", "-1"},
+		{"set", "", "x"},
+		{"set", "a"},
+		{"set", "a", "b", "c"},
+		{"set", "-x", "1"},
+		{"exists", "user:1"},
+		{"exists", "user:1", "none"},
+		{"exists", "--", "user:1"},
+		{"del", "user:1"},
+		{"del", "none"},
+		{"del", "user:1", "user:1", "none"},
+		{"del", "--strict", "none"},
+		{"append", "text", "-d"},
+		{"append", "new", ""},
+		{"mset", "a", "1", "b", "-2"},
+		{"mset", "a", "1", "b"},
+		{"incr", "visits"},
+		{"incr", "text"},
+		{"incr", "new"},
+		{"incr", "visits", "-9"},
+		{"set", strings.Repeat("k", engine.MaxKeySize+1), "v"},
+	}
+	hot := 0
+	for _, inTx := range []bool{false, true} {
+		for _, line := range lines {
+			run := func(warm bool) string {
+				s, out, errs := testSession(t)
+				if inTx {
+					if err := s.begin(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				var err error
+				handled := false
+				if warm {
+					if handled, err = s.runHot(t.Context(), line); handled {
+						hot++
+					}
+				}
+				if !handled {
+					err = s.execute(t.Context(), newRoot(s, line), line)
+				}
+				if err != nil {
+					s.report(err)
+				}
+				state := exitCode(s.runLine(t.Context(), []string{"list", "-m", "kvsh"}))
+				s.out.Flush()
+				return fmt.Sprint(exitCode(err), state, out.String(), errs.String())
+			}
+			if warm, cold := run(true), run(false); warm != cold {
+				t.Errorf("%q (transaction %v) = %q around the tree, %q with it", line, inTx, warm, cold)
+			}
+		}
+	}
+	if hot < len(lines) {
+		t.Errorf("only %d of %d lines went around the tree", hot, 2*len(lines))
+	}
+}
+
+// The flags of a line end with it.
+func TestFlagsEndWithTheLine(t *testing.T) {
+	s, _, _ := testSession(t)
+	before := fmt.Sprint(s.set)
+	for _, line := range []string{"get --json -n user:1", "set --rev a 1", "--cf drafts -q get d", "get --bad", "list --help"} {
+		_ = s.runLine(t.Context(), strings.Fields(line))
+		if after := fmt.Sprint(s.set); after != before {
+			t.Errorf("settings after %q = %v, want %v", line, after, before)
+		}
+	}
+}
+
+// walk calls fn for every command of the tree.
+func walk(c *cobra.Command, fn func(*cobra.Command)) {
+	fn(c)
+	for _, child := range c.Commands() {
+		walk(child, fn)
+	}
+}
+
+// needDirectory are the commands whose examples need a database in a
+// directory, with engine calls that this build does not have.
+func needDirectory(name string) bool {
+	switch strings.Fields(name)[0] {
+	case "check", "log", "snapshot", "config", "compact", "init":
+		return true
+	}
+	return false
+}
+
+// Every command has help with examples that run, exit codes, and lines that
+// fit a terminal of 80 columns.
+func TestHelp(t *testing.T) {
+	root, _, _ := testSession(t)
+	walk(newRoot(root, nil), func(c *cobra.Command) {
+		var page bytes.Buffer
+		writeHelp(&page, c)
+		for line := range strings.Lines(page.String()) {
+			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > helpWidth {
+				t.Errorf("help of %q: %d columns: %q", c.Name(), n, line)
+			}
+		}
+		if !c.HasParent() || c.HasSubCommands() {
+			return
+		}
+		name := commandName(c)
+		if c.Annotations["exits"] == "" || c.Example == "" {
+			t.Errorf("help of %q has no exit codes or no example", name)
+		}
+		if needDirectory(name) || name == "shell" {
+			return
+		}
+		for example := range strings.Lines(c.Example) {
+			runExample(t, name, strings.TrimSpace(example))
+		}
+	})
+}
+
+// runExample runs one example of help in a directory of its own.
+func runExample(t *testing.T, name, example string) {
+	t.Helper()
+	commands, err := repl.Split(nil, example, repl.ShellDoor)
+	if err != nil || len(commands) != 1 || commands[0].Words[0].Text != "kvsh" {
+		t.Errorf("example of %q does not call kvsh: %q, %v", name, example, err)
+		return
+	}
+	words := commands[0].Texts(nil)[1:]
+	t.Chdir(t.TempDir())
+	for file, data := range map[string]string{
+		"users.jsonl": `{"key":"user:9","value":"Kay"}` + "\n",
+		"users.csv":   "key,value\n9,Kay\n",
+	} {
+		if err := os.WriteFile(file, []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, _, errs := testSession(t)
+	if words[0] == "-c" {
+		s.set.commands = []string{"c" + words[1]}
+		err = s.runDoor(t.Context())
+	} else {
+		err = s.runLine(t.Context(), words)
+	}
+	if code := exitCode(err); code != exitYes {
+		t.Errorf("example %q ends with %d: %v %s", example, code, err, errs)
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want time.Duration
+		bad  bool
+	}{
+		{text: "90s", want: 90 * time.Second},
+		{text: "10m", want: 10 * time.Minute},
+		{text: "1h30m", want: 90 * time.Minute},
+		{text: "7d", want: 168 * time.Hour},
+		{text: "2w", want: 336 * time.Hour},
+		{text: "1w1d12h", want: 204 * time.Hour},
+		{text: "0s", want: 0},
+		{text: "0", want: 0},
+		{text: "", bad: true},
+		{text: "5", bad: true},
+		{text: "-1s", bad: true},
+		{text: "1d-1h", bad: true},
+		{text: "d", bad: true},
+		{text: "1h1d", bad: true},
+		{text: "99999999w", bad: true},
+	} {
+		got, err := parseDuration(c.text)
+		if got != c.want || (err != nil) != c.bad {
+			t.Errorf("parseDuration(%q) = %v, %v, want %v", c.text, got, err, c.want)
+		}
+		if err == nil {
+			if again, err := parseDuration(durationText(got)); err != nil || again != got {
+				t.Errorf("parseDuration(durationText(%v)) = %v, %v", got, again, err)
+			}
+		}
+	}
+}
+
+func TestGlob(t *testing.T) {
+	for _, c := range []struct {
+		pattern, key string
+		want         bool
+	}{
+		{"*", "", true},
+		{"*", "a/b:c\n", true},
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"a*", "a", true},
+		{"a*c", "abc", true},
+		{"a*c", "acb", false},
+		{"*a*a*", "aa", true},
+		{"*a*a*", "a", false},
+		{"?", "é", true},
+		{"?", "\xff", true},
+		{"?", "ab", false},
+		{"?", "", false},
+		{"[a-c]x", "bx", true},
+		{"[a-c]x", "dx", false},
+		{"[!a-c]", "d", true},
+		{"[^a-c]", "a", false},
+		{"[]]", "]", true},
+		{"[a-]", "-", true},
+		{`[\]]`, "]", true},
+		{`\*`, "*", true},
+		{`\*`, "a", false},
+		{"[à-é]", "è", true},
+		{"*\xff", "a\xff", true},
+		{"\xff", "\xfe", false},
+	} {
+		g, err := parseGlob(c.pattern)
+		if err != nil {
+			t.Errorf("parseGlob(%q): %v", c.pattern, err)
+			continue
+		}
+		if got := g.match([]byte(c.key)); got != c.want {
+			t.Errorf("glob %q matches %q = %v, want %v", c.pattern, c.key, got, c.want)
+		}
+	}
+	for _, pattern := range []string{"[", "[a", `\`, "[]", `[a\`} {
+		if _, err := parseGlob(pattern); err == nil {
+			t.Errorf("parseGlob(%q) has no error", pattern)
+		}
+	}
+}
+
+// A range of the engine and the conditions of a selection pick the same keys.
+func TestSelectors(t *testing.T) {
+	s, out, _ := testSession(t)
+	for _, c := range []struct{ flags, want string }{
+		{"", "notes:1 session:1 text user:1 user:2 visits"},
+		{"user:*", "user:1 user:2"},
+		{"*:1", "notes:1 session:1 user:1"},
+		{"user:1", "user:1"},
+		{"--prefix user: *1", "user:1"},
+		{"--prefix us user:*", "user:1 user:2"},
+		{"--prefix x user:*", ""},
+		{"--suffix :1", "notes:1 session:1 user:1"},
+		{"--contains ser --suffix 2", "user:2"},
+		{"--regex ^.{4}$", "text"},
+		{"--from text --to user:2", "text user:1"},
+		{"--from z", ""},
+		{"--from b --to a", ""},
+		{"--limit 2", "notes:1 session:1"},
+		{"--limit 2 --reverse", "visits user:2"},
+		{"--after text --limit 1", "user:1"},
+		{"--after text --reverse", "session:1 notes:1"},
+		{"--limit 1 *:2", "user:2"},
+	} {
+		out.Reset()
+		err := s.runLine(t.Context(), append([]string{"list"}, strings.Fields(c.flags)...))
+		s.out.Flush()
+		if got := strings.Join(strings.Fields(out.String()), " "); err != nil || got != c.want {
+			t.Errorf("list %s = %q, %v, want %q", c.flags, got, err, c.want)
+		}
+	}
+}
+
+// A command that fails halfway leaves nothing in the open transaction.
+func TestFailedCommandLeavesNothingQueued(t *testing.T) {
+	s, _, _ := testSession(t)
+	if err := s.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range [][]string{
+		{"mset", "a", "1", strings.Repeat("k", engine.MaxKeySize+1), "2"},
+		{"mset", "--if-absent", "a", "1", "text", "2"},
+		{"del", "--strict", "text", "none"},
+		{"mv", "text", "visits"},
+	} {
+		if err := s.runLine(t.Context(), line); err == nil {
+			t.Errorf("%.40q has no error", line)
+		}
+		if n := s.tx.Writes(); n != 0 {
+			t.Errorf("after %.40q the transaction holds %d writes, want 0", line, n)
+		}
+	}
+}
+
+// What a command says comes out before it waits for more input.
+func TestOutputBeforeInput(t *testing.T) {
+	in, feed := io.Pipe()
+	read, out := io.Pipe()
+	done := make(chan int)
+	go func() {
+		done <- Run(context.Background(), []string{"-d", memoryName}, Streams{
+			In: in, Out: out, Err: io.Discard, Getenv: func(string) string { return "" },
+		})
+	}()
+	fmt.Fprintln(feed, "set a 1; get a")
+	b := make([]byte, 2)
+	if _, err := io.ReadFull(read, b); err != nil || string(b) != "1\n" {
+		t.Errorf("read %q, %v, want %q", b, err, "1\n")
+	}
+	feed.Close()
+	if code := <-done; code != exitYes {
+		t.Errorf("Run = %d, want 0", code)
+	}
+}
+
+// A commit that was overtaken is a "no" that the exit code of the script tells,
+// also when later commands went well.
+func TestConflictShowsInTheExitCode(t *testing.T) {
+	s, _, errs := testSession(t)
+	in, feed := io.Pipe()
+	s.In = in
+	s.set.DB = memoryName
+	go func() {
+		fmt.Fprintln(feed, "begin; get text; set text mine")
+		_, err := s.store.Update(context.Background(), func(tx engine.Tx) error {
+			return tx.Set(context.Background(), "text", []byte("theirs"))
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		fmt.Fprintln(feed, "commit; get text")
+		feed.Close()
+	}()
+	err := s.runDoor(t.Context())
+	if code := exitCode(err); code != exitNo || !strings.Contains(errs.String(), "changed by another transaction") {
+		t.Errorf("script = %v with %q, want exit 1 and the conflict", err, errs)
+	}
+}

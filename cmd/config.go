@@ -1,0 +1,89 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"kvsh/engine"
+	"kvsh/format"
+)
+
+func newConfig(s *Session) *cobra.Command {
+	return &cobra.Command{
+		Use:   "config [NAME [VALUE]]",
+		Short: "Show or change settings of the database",
+		Long: `Shows the settings of the database and where each comes from, or changes one:
+sync (always, interval, never) and history.keep (a time span).`,
+		Example:     "kvsh config\nkvsh config sync\nkvsh config history.keep 30d",
+		Args:        operands(0, 2),
+		Annotations: exits("0, 2 unknown setting or value"),
+		RunE: func(c *cobra.Command, args []string) error {
+			var err error
+			if len(args) == 2 {
+				err = s.setSetting(c.Context(), args[0], args[1])
+			} else {
+				err = s.showSettings(c.Context(), args)
+			}
+			if err != nil {
+				return fmt.Errorf("config: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+func (s *Session) showSettings(ctx context.Context, names []string) error {
+	db, err := maintain[configurer](ctx, s)
+	if err != nil {
+		return err
+	}
+	settings, err := db.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	if len(names) == 1 && s.isPlain() {
+		for _, setting := range settings {
+			if setting.Name == names[0] {
+				_, err := s.out.WriteString(setting.Value + "\n")
+				return err
+			}
+		}
+		return usagef("unknown setting %q", names[0])
+	}
+	rows, err := s.rows(format.Column{Name: "name", Kind: format.Text},
+		format.Column{Name: "value", Kind: format.Text}, format.Column{Name: "source", Kind: format.Text})
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, setting := range settings {
+		if len(names) == 1 && setting.Name != names[0] {
+			continue
+		}
+		found = true
+		if err := rows.Row(setting.Name, setting.Value, setting.Source); err != nil {
+			return err
+		}
+	}
+	if !found && len(names) == 1 {
+		return usagef("unknown setting %q", names[0])
+	}
+	return rows.Close()
+}
+
+func (s *Session) setSetting(ctx context.Context, name, value string) error {
+	if s.set.DryRun {
+		s.remark("dry run: nothing was written")
+		return nil
+	}
+	if s.set.ReadOnly {
+		return engine.ErrReadOnly
+	}
+	db, err := maintain[configurer](ctx, s)
+	if err != nil {
+		return err
+	}
+	return db.SetSetting(ctx, name, value)
+}

@@ -1,0 +1,48 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"kvsh/engine"
+)
+
+func newCount(s *Session) *cobra.Command {
+	var sel selector
+	c := &cobra.Command{
+		Use:         "count [PATTERN]",
+		Short:       "Print how many keys there are",
+		Example:     "kvsh count\nkvsh count 'user:*'\nkvsh count --prefix user:",
+		Args:        operands(0, 1),
+		Annotations: exits("0"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				sel.pattern = args[0]
+			}
+			r, none, err := sel.resolve()
+			if err != nil {
+				return err
+			}
+			var n int64
+			if !none {
+				n, err = s.countRange(c.Context(), r)
+			}
+			if err != nil {
+				return fmt.Errorf("count: %w", err)
+			}
+			return s.number("count", n)
+		},
+	}
+	sel.bind(c)
+	return c
+}
+
+func (s *Session) countRange(ctx context.Context, r engine.Range) (n int64, err error) {
+	err = s.view(ctx, func(tx engine.Tx) error {
+		n, err = tx.Count(ctx, r)
+		return err
+	})
+	return n, err
+}

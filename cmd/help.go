@@ -1,0 +1,97 @@
+package cmd
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// helpWidth is the columns that a help page has at most.
+const helpWidth = 80
+
+func newHelp(s *Session, root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:         "help [COMMAND]",
+		Short:       "Explain a command",
+		Example:     "kvsh help\nkvsh help set",
+		Args:        operands(0, 2),
+		Annotations: exits("0, 2 unknown command"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(root, args[0])
+			}
+			writeHelp(s.out, c)
+			return nil
+		},
+	}
+}
+
+// writeHelp writes the help page of a command. Errors show when the output is
+// flushed.
+func writeHelp(w io.Writer, c *cobra.Command) {
+	if !c.HasParent() {
+		writeRootHelp(w, c)
+		return
+	}
+	fmt.Fprintf(w, "%s\n\nUsage:\n  kvsh %s\n", description(c), usageLine(c))
+	if children := c.Commands(); len(children) > 0 {
+		fmt.Fprintf(w, "\nCommands:\n")
+		for _, child := range children {
+			writeCommandLine(w, child)
+		}
+	}
+	if f := c.LocalNonPersistentFlags(); f.HasAvailableFlags() {
+		fmt.Fprintf(w, "\nFlags:\n%s", f.FlagUsagesWrapped(helpWidth))
+	}
+	if text := c.Annotations["exits"]; text != "" {
+		fmt.Fprintf(w, "\nExit codes:\n  %s\n", text)
+	}
+	if c.Example != "" {
+		fmt.Fprintf(w, "\nExamples:\n  %s\n", strings.ReplaceAll(c.Example, "\n", "\n  "))
+	}
+}
+
+func description(c *cobra.Command) string {
+	if c.Long != "" {
+		return c.Long
+	}
+	return c.Short + "."
+}
+
+func writeCommandLine(w io.Writer, c *cobra.Command) {
+	if c.IsAvailableCommand() {
+		fmt.Fprintf(w, "  %-11s %s\n", c.Name(), c.Short)
+	}
+}
+
+func writeRootHelp(w io.Writer, root *cobra.Command) {
+	fmt.Fprint(w, `A durable key-value database that lives in a directory.
+
+Usage:
+  kvsh [flags] [DB] COMMAND …    one command; without one: a shell, or a script
+                                 from stdin
+  kvsh -c 'CMD; CMD' | -f FILE   several commands
+`)
+	for _, group := range root.Groups() {
+		fmt.Fprintf(w, "\n%s:\n", strings.ToUpper(group.Title[:1])+group.Title[1:])
+		for _, c := range root.Commands() {
+			if c.GroupID == group.ID {
+				writeCommandLine(w, c)
+			}
+		}
+	}
+	fmt.Fprintf(w, "\nFlags of every command:\n%s", root.PersistentFlags().FlagUsagesWrapped(helpWidth))
+	if f := root.LocalNonPersistentFlags(); f.HasAvailableFlags() {
+		fmt.Fprintf(w, "\nFlags without a command:\n%s", f.FlagUsagesWrapped(helpWidth))
+	}
+	fmt.Fprint(w, `
+Exit codes:
+  0 done, yes   1 no: not found, differs   2 usage   3 I/O   4 damaged   5 busy
+  6 refused     7 bad input data   124 --timeout   130 Ctrl-C   141 closed pipe
+
+"kvsh help COMMAND" explains a command and shows examples.
+`)
+}

@@ -1,0 +1,62 @@
+package cmd
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"kvsh/repl"
+)
+
+// Main runs the program with the streams and the environment of the process
+// and returns its exit code. Ctrl-C and SIGTERM end the context of what is
+// running; the second one ends the process.
+func Main(args []string) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	// A closed pipe is to be an error of the write, not the end of the process
+	// in the middle of something. (Ignoring the signal would pass to children.)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	s := processStreams()
+	go func() {
+		sig := <-signals
+		signal.Reset(os.Interrupt, syscall.SIGTERM)
+		if sig == syscall.SIGTERM {
+			cancel(errTerminated)
+			return
+		}
+		cancel(context.Canceled)
+	}()
+	return Run(ctx, args, s)
+}
+
+func processStreams() Streams {
+	return Streams{
+		In:          os.Stdin,
+		Out:         os.Stdout,
+		Err:         os.Stderr,
+		InTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
+		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Getenv:      os.Getenv,
+		Editor:      TerminalEditor,
+		Width: func() int {
+			w, _, err := term.GetSize(int(os.Stdout.Fd()))
+			if err != nil {
+				return 0
+			}
+			return w
+		},
+		Ask: askTerminal,
+	}
+}
+
+// askTerminal asks a question on stderr and reads a line of stdin.
+func askTerminal(question string) (string, error) {
+	return repl.NewPlainEditor(os.Stdin, os.Stderr).ReadLine(question)
+}

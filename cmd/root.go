@@ -1,0 +1,315 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The groups of commands, in the order of the first help page.
+const (
+	groupEveryday = "everyday"
+	groupTx       = "transactions"
+	groupInOut    = "in and out"
+	groupBackup   = "backup"
+	groupLook     = "looking"
+	groupSettings = "settings"
+)
+
+// Commands stand in help in the order of newRoot, the everyday ones first.
+func init() { cobra.EnableCommandSorting = false }
+
+// newRoot builds the tree for a line: the command that its words name, or all
+// commands if they name none, as for help and to find what was meant. A tree
+// serves one line: used twice, it would carry flags, --help and contexts into
+// the next one.
+func newRoot(s *Session, words []string, more ...func(*cobra.Command)) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "kvsh [flags] [DB] COMMAND …",
+		Short:         "A durable key-value database, driven from the shell",
+		Args:          cobra.ArbitraryArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(c, args[0])
+			}
+			return usagef("a command is missing")
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetOut(s.out)
+	root.SetErr(s.errs)
+	root.SetIn(s.In)
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(s.out, c) })
+	root.SetUsageFunc(func(*cobra.Command) error { return nil })
+	s.set.bind(root)
+	for _, f := range more {
+		f(root)
+	}
+	word := commandWord(root, words)
+	if word == "" && len(words) > 0 && !slices.Contains(words, "--help") && !slices.Contains(words, "-h") {
+		return root // only flags: a door or the version
+	}
+	constructors := commands()
+	if i := slices.IndexFunc(constructors, func(c constructor) bool {
+		return slices.Contains(c.names, word)
+	}); i >= 0 {
+		root.AddCommand(constructors[i].build(s))
+		return root
+	}
+	for _, group := range []string{groupEveryday, groupTx, groupInOut, groupBackup, groupLook, groupSettings} {
+		root.AddGroup(&cobra.Group{ID: group, Title: group})
+	}
+	for _, constructor := range constructors {
+		c := constructor.build(s)
+		c.GroupID = constructor.group
+		root.AddCommand(c)
+	}
+	help := newHelp(s, root)
+	help.GroupID = groupSettings
+	root.SetHelpCommand(help)
+	return root
+}
+
+// A constructor makes one command, which has the names and stands in the group.
+type constructor struct {
+	group string
+	names []string // the first is its own, the others are aliases
+	build func(*Session) *cobra.Command
+}
+
+// commands is the list of all commands, in the order of the first help page.
+func commands() []constructor {
+	return []constructor{
+		{groupEveryday, []string{"get"}, newGet},
+		{groupEveryday, []string{"set"}, newSet},
+		{groupEveryday, []string{"del", "rm"}, newDel},
+		{groupEveryday, []string{"list", "ls"}, newList},
+		{groupEveryday, []string{"count"}, newCount},
+		{groupEveryday, []string{"exists"}, newExists},
+		{groupEveryday, []string{"mset"}, newMset},
+		{groupEveryday, []string{"incr"}, newIncr},
+		{groupEveryday, []string{"append"}, newAppend},
+		{groupEveryday, []string{"ttl"}, newTTL},
+		{groupEveryday, []string{"mv"}, newMv},
+		{groupEveryday, []string{"cp"}, newCp},
+		{groupTx, []string{"begin"}, newBegin},
+		{groupTx, []string{"commit"}, newCommit},
+		{groupTx, []string{"rollback"}, newRollback},
+		{groupInOut, []string{"import"}, newImport},
+		{groupInOut, []string{"export"}, newExport},
+		{groupBackup, []string{"snapshot"}, newSnapshot},
+		{groupLook, []string{"info"}, newInfo},
+		{groupLook, []string{"check"}, newCheck},
+		{groupLook, []string{"log"}, newLog},
+		{groupSettings, []string{"init"}, newInit},
+		{groupSettings, []string{"config"}, newConfig},
+		{groupSettings, []string{"compact"}, newCompact},
+		{groupSettings, []string{"cf"}, newCf},
+		{groupSettings, []string{"shell"}, newShell},
+		{groupSettings, []string{"completion"}, newCompletion},
+		{groupSettings, []string{"version"}, newVersion},
+	}
+}
+
+// commandWord is the first word that is no flag and no value of one.
+func commandWord(root *cobra.Command, words []string) string {
+	for i := 0; i < len(words); i++ {
+		switch {
+		case words[i] == "--":
+			return ""
+		case strings.HasPrefix(words[i], "-"):
+			if takesNext(root, words[i]) {
+				i++
+			}
+		default:
+			return words[i]
+		}
+	}
+	return ""
+}
+
+// exits notes the exit codes of a command, which its help shows.
+func exits(text string) map[string]string { return map[string]string{"exits": text} }
+
+// parent makes a command that only holds others, such as log.
+func parent(c *cobra.Command, children ...*cobra.Command) *cobra.Command {
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(c, args[0])
+		}
+		return &usageError{
+			reason: commandName(c) + ": a command is missing",
+			hint:   "usage: " + commandName(c) + " " + strings.Join(childNames(c), "|") + " …",
+		}
+	}
+	c.AddCommand(children...)
+	return c
+}
+
+func childNames(c *cobra.Command) []string {
+	var names []string
+	for _, child := range c.Commands() {
+		if child.IsAvailableCommand() {
+			names = append(names, child.Name())
+		}
+	}
+	return names
+}
+
+func unknownCommand(c *cobra.Command, word string) error {
+	e := &usageError{reason: fmt.Sprintf("unknown command %q", word)}
+	if c.HasParent() {
+		e.reason = fmt.Sprintf("%s: unknown command %q", c.Name(), word)
+	}
+	c.SuggestionsMinimumDistance = 2
+	// An exact alias of another program's habit comes before likeness.
+	if near := c.SuggestionsFor(word); len(near) > 0 {
+		e.hint = fmt.Sprintf("did you mean %q?", near[0])
+	} else if c.HasParent() {
+		e.hint = fmt.Sprintf("%s has %s", c.Name(), strings.Join(childNames(c), ", "))
+	} else {
+		e.hint = `"help" lists the commands`
+	}
+	return e
+}
+
+// usageOf is a usage error of a command, with its usage as the hint.
+func usageOf(c *cobra.Command, f string, args ...any) error {
+	return &usageError{
+		reason: commandName(c) + ": " + fmt.Sprintf(f, args...),
+		hint:   "usage: " + usageLine(c),
+	}
+}
+
+// commandName is the name of a command with its parents but without kvsh.
+func commandName(c *cobra.Command) string {
+	_, name, _ := strings.Cut(c.CommandPath(), " ")
+	if !c.HasParent() {
+		return "kvsh"
+	}
+	return name
+}
+
+func usageLine(c *cobra.Command) string {
+	if !c.HasParent() {
+		return c.Use
+	}
+	_, operands, _ := strings.Cut(c.Use, " ")
+	line := commandName(c)
+	if c.HasAvailableLocalFlags() {
+		line += " [flags]"
+	}
+	if operands != "" {
+		line += " " + operands
+	}
+	return line
+}
+
+// operands checks the number of words behind a command and its flags. max < 0
+// is without limit.
+func operands(min, max int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) < min:
+			words := strings.Fields(c.Use)[1:]
+			missing := "a word"
+			if len(args) < len(words) {
+				missing = strings.Trim(words[len(args)], "[]….")
+			}
+			return usageOf(c, "%s is missing", missing)
+		case max >= 0 && len(args) > max:
+			return usageOf(c, "one word too many: %q", args[max])
+		}
+		return nil
+	}
+}
+
+// flagError puts the words of the flag library into those of kvsh.
+func flagError(c *cobra.Command, err error) error {
+	var (
+		missing *pflag.NotExistError
+		noValue *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &missing):
+		name := missing.GetSpecifiedName()
+		dashes := "--"
+		if missing.GetSpecifiedShortnames() != "" {
+			dashes = "-"
+		}
+		e := usageOf(c, "unknown flag %s%s", dashes, name).(*usageError)
+		if near := nearFlag(c, name); dashes == "--" && near != "" {
+			e.hint = "did you mean --" + near + "?"
+		} else if freeValues(c) {
+			e.hint = "-- ends the flags: " + commandName(c) + " -- " + dashes + name + " …"
+		}
+		return e
+	case errors.As(err, &noValue):
+		return usageOf(c, "a value for %s is missing", flagName(noValue.GetSpecifiedShortnames(), noValue.GetSpecifiedName()))
+	case errors.As(err, &invalid):
+		cause := invalid.Unwrap()
+		var usage *usageError
+		if errors.As(cause, &usage) {
+			return &usageError{reason: fmt.Sprintf("%s: --%s: %s", commandName(c), invalid.GetFlag().Name, usage.reason), hint: usage.hint}
+		}
+		return usageOf(c, "--%s: not a number: %q", invalid.GetFlag().Name, invalid.GetValue())
+	}
+	return usageOf(c, "%v", err)
+}
+
+func flagName(short, long string) string {
+	if short != "" {
+		return "-" + long
+	}
+	return "--" + long
+}
+
+// freeValues reports whether words with a dash are likely in front of it.
+func freeValues(c *cobra.Command) bool {
+	return c.HasParent() && strings.Contains(c.Use, "KEY")
+}
+
+// nearFlag is the flag of a command whose name is most like a wrong one.
+func nearFlag(c *cobra.Command, name string) string {
+	best, bestDistance := "", 3
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		d := editDistance(name, f.Name)
+		if strings.HasPrefix(f.Name, name) && len(name) > 2 {
+			d = 1
+		}
+		if d < bestDistance && !f.Hidden {
+			best, bestDistance = f.Name, d
+		}
+	})
+	return best
+}
+
+// editDistance is the number of bytes to insert, delete or replace to turn a
+// into b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

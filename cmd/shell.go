@@ -1,0 +1,239 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kvsh/repl"
+)
+
+func newShell(s *Session) *cobra.Command {
+	return &cobra.Command{
+		Use:         "shell",
+		Short:       "Open the interactive shell",
+		Example:     "kvsh shell",
+		Long:        "Opens the interactive shell, as kvsh without a command does at a terminal.",
+		Args:        operands(0, 0),
+		Annotations: exits("0, 2 not at a terminal"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			switch {
+			case s.door == doorShell:
+				return usagef("shell: this is one")
+			case s.door == doorScript || !s.InTerminal:
+				return usagef("shell: stdin is not a terminal")
+			}
+			return s.runShell(c.Context())
+		},
+	}
+}
+
+// runShell is the interactive shell. It ends without an error however the last
+// command ended.
+func (s *Session) runShell(ctx context.Context) error {
+	s.door = doorShell
+	editor, err := s.Editor(s)
+	if err != nil {
+		return fmt.Errorf("shell: %w", err)
+	}
+	defer editor.Close()
+	if s.OutTerminal {
+		s.ask = editor.ReadLine
+	}
+	s.remark("kvsh on " + s.path() + "\n\"help\" lists the commands, Ctrl-D leaves")
+	s.runRC(ctx)
+	loop := repl.Shell{
+		Editor: editor,
+		Prompt: s.prompt,
+		Do: func(_ string, c repl.Command) bool {
+			return s.runShellCommand(ctx, c)
+		},
+		Syntax: func(source string, e *repl.SyntaxError) { s.reportSyntax(source, e) },
+	}
+	err = loop.Run()
+	if s.tx != nil && s.tx.Writes() > 0 {
+		s.remark(fmt.Sprintf("the open transaction was discarded with %s", plural(int64(s.tx.Writes()), "write")))
+	}
+	return err
+}
+
+// prompt is the name of the database and the state of the transaction. All
+// data must be out before it.
+func (s *Session) prompt() string {
+	_ = s.out.Flush()
+	state := ""
+	switch {
+	case s.tx != nil:
+		state = fmt.Sprintf("(tx:%d)", s.tx.Writes())
+	case s.set.ReadOnly:
+		state = "[ro]"
+	}
+	return filepath.Base(s.path()) + state + "> "
+}
+
+// runRC runs the user's file of commands for the interactive shell.
+func (s *Session) runRC(ctx context.Context) {
+	dir := s.Getenv("XDG_CONFIG_HOME")
+	if dir == "" {
+		dir = filepath.Join(s.Getenv("HOME"), ".config")
+	}
+	f, err := os.Open(filepath.Join(dir, "kvsh", "rc"))
+	if err != nil {
+		if !errors.Is(err, os.ErrNotExist) {
+			s.report(fmt.Errorf("rc: %w", err))
+		}
+		return
+	}
+	defer f.Close()
+	for c, err := range repl.Script(f.Name(), f) {
+		if err == nil {
+			err = s.runLine(ctx, c.Texts(nil))
+		}
+		if err != nil {
+			s.report(err)
+		}
+	}
+}
+
+// runShellCommand runs one command of the shell, with Ctrl-C ending it alone,
+// and reports its error. It reports whether the shell is to be left.
+func (s *Session) runShellCommand(ctx context.Context, c repl.Command) (quit bool) {
+	words := c.Texts(nil)
+	switch words[0] {
+	case "exit", "quit", ".exit", ".quit":
+		return true
+	case ".help":
+		words[0] = "help"
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	err := s.redirect(ctx, c, func() error { return s.runLine(ctx, words) })
+	if err == nil {
+		err = s.out.Flush()
+	}
+	if err = reason(ctx, err); err != nil {
+		s.report(err)
+	}
+	return false
+}
+
+// redirect runs a command with its data going where the command says.
+func (s *Session) redirect(ctx context.Context, c repl.Command, run func() error) error {
+	if c.Redirect == repl.ToOutput {
+		return run()
+	}
+	if err := s.otherFiles("| and >"); err != nil {
+		return err
+	}
+	if err := s.out.Flush(); err != nil {
+		return err
+	}
+	s.redirected = true
+	defer func() {
+		s.out.Reset(s.Out)
+		s.redirected = false
+	}()
+	if c.Redirect == repl.ToPipe {
+		return s.pipe(ctx, c.Target, run)
+	}
+	flags := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
+	if c.Redirect == repl.AddFile {
+		flags = os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	}
+	f, err := os.OpenFile(c.Target, flags, 0o666)
+	if err != nil {
+		return err
+	}
+	s.out.Reset(f)
+	err = errors.Join(run(), s.out.Flush())
+	return errors.Join(err, f.Close())
+}
+
+// pipe runs a command with its data going to a program of the system shell.
+func (s *Session) pipe(ctx context.Context, program string, run func() error) error {
+	child := exec.CommandContext(ctx, "/bin/sh", "-c", program)
+	child.Stdout, child.Stderr = s.Out, s.Err
+	in, err := child.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := child.Start(); err != nil {
+		return err
+	}
+	s.out.Reset(in)
+	err = run()
+	if flushErr := s.out.Flush(); err == nil {
+		err = flushErr
+	}
+	in.Close()
+	waitErr := child.Wait()
+	var exit *exec.ExitError
+	if errors.As(waitErr, &exit) {
+		waitErr = nil // what the program said is its own affair
+	}
+	if isSaid(err) {
+		err = nil // the program had read enough
+	}
+	return errors.Join(err, waitErr)
+}
+
+// reportSyntax shows where a line stops being words.
+func (s *Session) reportSyntax(source string, e *repl.SyntaxError) {
+	s.report(e)
+	start := strings.LastIndexByte(source[:e.Offset], '\n') + 1
+	line, _, _ := strings.Cut(source[start:], "\n")
+	fmt.Fprintf(s.errs, "  %s\n  %s^\n", line, strings.Repeat(" ", len([]rune(source[start:e.Offset]))))
+}
+
+// TerminalEditor reads lines at a terminal: with an editor where the cursor
+// can be moved, else plainly.
+func TerminalEditor(s *Session) (repl.Editor, error) {
+	if !s.OutTerminal || s.Getenv("TERM") == "dumb" || s.Getenv("TERM") == "" {
+		return repl.NewPlainEditor(s.In, s.errs), nil
+	}
+	return repl.NewEditor(io.NopCloser(os.Stdin), os.Stdout, s.historyFile(), s.complete)
+}
+
+// historyFile is the file of the history, made readable by its owner alone.
+func (s *Session) historyFile() string {
+	dir := s.Getenv("XDG_STATE_HOME")
+	if dir == "" {
+		dir = filepath.Join(s.Getenv("HOME"), ".local", "state")
+	}
+	dir = filepath.Join(dir, "kvsh")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return ""
+	}
+	name := filepath.Join(dir, "history")
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return ""
+	}
+	f.Close()
+	return name
+}
+
+// complete is the words that may stand at the end of a line: commands first,
+// then keys.
+func (s *Session) complete(line string) []string {
+	start := strings.LastIndexAny(line, " \t;") + 1
+	if strings.TrimSpace(line[:start]) == "" {
+		var names []string
+		for _, c := range newRoot(s, nil).Commands() {
+			if c.IsAvailableCommand() {
+				names = append(names, c.Name())
+			}
+		}
+		return names
+	}
+	keys, _ := s.keysFrom(context.Background(), line[start:])
+	return keys
+}
