@@ -49,7 +49,7 @@ func (m *memtable) get(ikey []byte, at Rev) (version, bool) {
 func (m *memtable) versions(o *iterOptions, at Rev) []version {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if len(m.fresh) > 0 {
+	for len(m.fresh) > 0 { // again if others came, or prepend put all of them anew
 		m.mu.RUnlock()
 		m.sort()
 		m.mu.RLock()
