@@ -417,7 +417,7 @@ func TestLawManyCommits(t *testing.T) {
 		n, sum[0]/time.Duration(n/2), sum[1]/time.Duration(n/2), longest, most)
 	// A tail of twice the threshold, a few runs a tier, and the history that
 	// the live data allows, in files of a segment each.
-	for sub, limit := range map[string]int{logDir: 12, tablesDir: 120, historyDir: 600} {
+	for sub, limit := range map[string]int{logDir: 12, tablesDir: 200, historyDir: 1000} {
 		if most[sub] > limit {
 			t.Errorf("%s/ had %d files, want at most %d", sub, most[sub], limit)
 		}
