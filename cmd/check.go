@@ -93,9 +93,15 @@ func (s *Session) verdict(r *engine.Report) error {
 	}
 	if m == format.JSONL || m == format.JSON || m == format.CSV {
 		return s.row([]format.Column{
-			{Name: "verdict", Kind: format.Text}, {Name: "rev", Kind: format.Int}, {Name: "files", Kind: format.Int},
-			{Name: "bytes", Kind: format.Int}, {Name: "records", Kind: format.Int}, {Name: "tables", Kind: format.Int},
-			{Name: "entries", Kind: format.Int}, {Name: "probes", Kind: format.Int}, {Name: "faults", Kind: format.Int},
+			{Name: "verdict", Kind: format.Text},
+			{Name: "rev", Kind: format.Int},
+			{Name: "files", Kind: format.Int},
+			{Name: "bytes", Kind: format.Int},
+			{Name: "records", Kind: format.Int},
+			{Name: "tables", Kind: format.Int},
+			{Name: "entries", Kind: format.Int},
+			{Name: "probes", Kind: format.Int},
+			{Name: "faults", Kind: format.Int},
 		}, string(r.Verdict), uint64(r.Rev), r.Files, r.Bytes, r.Records, r.Tables, r.Entries, r.Probes, len(r.Faults))
 	}
 	_, err = fmt.Fprintf(s.out, "%s: %s at rev %d, %s (%s) with %s and %s read\n", format.Safe(r.Path), r.Verdict, r.Rev,

@@ -64,9 +64,14 @@ func TestSettings(t *testing.T) {
 		name, value string
 		want        error
 	}{
-		{"sync", "never", nil}, {"sync", "sometimes", ErrInvalid}, {"colour", "red", ErrInvalid},
-		{"history.keep", "3d", nil}, {"history.keep", "0", nil}, {"history.keep", "-1h", ErrInvalid},
-		{"sync", "interval", nil}, {"sync", "always", nil},
+		{"sync", "never", nil},
+		{"sync", "sometimes", ErrInvalid},
+		{"colour", "red", ErrInvalid},
+		{"history.keep", "3d", nil},
+		{"history.keep", "0", nil},
+		{"history.keep", "-1h", ErrInvalid},
+		{"sync", "interval", nil},
+		{"sync", "always", nil},
 	} {
 		before, err := db.Settings(t.Context())
 		if err != nil {
