@@ -222,6 +222,13 @@ func (m *modelRun) load() {
 	if m.r.IntN(2) == 0 {
 		maps.Copy(items, m.writes(40)) // a table
 	}
+	if m.r.IntN(5) == 0 { // of a higher tier than folds are
+		for _, c := range items {
+			if c != nil {
+				c.value = strings.Repeat(c.value+"x", 100)
+			}
+		}
+	}
 	on := []OnConflict{Replace, Keep}[m.r.IntN(2)]
 	if on == Keep {
 		maps.DeleteFunc(items, func(_ string, c *cell) bool { return c == nil })
@@ -240,7 +247,14 @@ func (m *modelRun) load() {
 		}
 	}
 	order := slices.Collect(maps.Keys(items))
-	res, err := m.db().Load(m.ctx, func(yield func(Item, error) bool) {
+	db := m.db()
+	if m.r.IntN(3) == 0 && m.model.rev() > 0 {
+		// Another process is at the tables: what is loaded stays in the log.
+		if unlock, err := db.maintainer(); unlock != nil && err == nil {
+			defer unlock()
+		}
+	}
+	res, err := db.Load(m.ctx, func(yield func(Item, error) bool) {
 		for _, ikey := range order {
 			family, key := splitIKey([]byte(ikey))
 			it := Item{Family: string(family), Key: key, Delete: items[ikey] == nil}
@@ -319,9 +333,12 @@ func (m *modelRun) want(at Rev) lawState {
 	return m.model.past(at)
 }
 
-// get compares one key.
+// get compares one key, drawn.
 func (m *modelRun) get(tx Tx, want lawState) string {
-	ikey := m.key()
+	return m.getKey(tx, m.key(), want)
+}
+
+func (m *modelRun) getKey(tx Tx, ikey string, want lawState) string {
 	family, key := splitIKey([]byte(ikey))
 	e, err := tx.In(string(family)).Get(m.ctx, string(key))
 	c, ok := want[ikey]
@@ -408,6 +425,9 @@ func (m *modelRun) everything() {
 			m.failf("at the end, revision %d: %v, %s", at, err, d)
 		}
 		kept++
+		if at%7 == 0 || at == m.model.rev() {
+			m.getAll(db, at)
+		}
 	}
 	if m.model.rev() > 0 && kept == 0 {
 		m.failf("not even the newest revision is kept")
@@ -416,9 +436,29 @@ func (m *modelRun) everything() {
 	m.t.Logf("%d revisions, %d of them kept", m.model.rev(), kept)
 }
 
+// getAll asks for every key that ever was, one by one.
+func (m *modelRun) getAll(db *DB, at Rev) {
+	want := m.want(at)
+	keys := make(lawState)
+	for _, s := range m.model.states {
+		maps.Copy(keys, s)
+	}
+	err := db.View(m.ctx, at, func(tx Tx) error {
+		for ikey := range keys {
+			if d := m.getKey(tx, ikey, want); d != "" {
+				m.failf("at the end, revision %d: %s", at, d)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		m.failf("View(%d) = %v", at, err)
+	}
+}
+
 // watched compares what a watch yields, from every place where it may begin.
 func (m *modelRun) watched(db *DB) {
-	for range 8 {
+	for range 40 {
 		if m.model.rev() == 0 {
 			return
 		}
@@ -456,7 +496,7 @@ func (m *modelRun) watched(db *DB) {
 			if d := differ(state, m.model.states[next]); d != "" {
 				m.failf("Watch from %d: after revision %d: %s", next, c.Rev, d)
 			}
-			if next == m.model.rev() {
+			if next == m.model.rev() || m.r.IntN(20) == 0 {
 				break
 			}
 			next++
