@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -180,7 +181,17 @@ func named(command, key string, err error) error {
 	if strings.HasPrefix(err.Error(), command+" ") {
 		return err
 	}
-	return fmt.Errorf("%s %q: %w", command, key, err)
+	return fmt.Errorf("%s %s: %w", command, quoted(key), err)
+}
+
+// quoted is a key as it stands in a message: a long one by its beginning, so
+// that what is wrong with it can be seen.
+func quoted(key string) string {
+	const most = 64 // bytes
+	if len(key) <= most {
+		return strconv.Quote(key)
+	}
+	return strconv.Quote(key[:most]) + "…"
 }
 
 // isConflict reports whether an error is a transaction that was lost.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +61,7 @@ func (s *Session) del(ctx context.Context, keys []string, strict bool) error {
 				err = tx.Delete(ctx, key)
 			}
 			if err != nil {
-				return fmt.Errorf("del %q: %w", key, err)
+				return fmt.Errorf("del %s: %w", quoted(key), err)
 			}
 			deleted++
 		}
@@ -96,7 +97,7 @@ func (s *Session) deleted(w written, n int64, missing string) error {
 	}
 	if n == 0 {
 		if missing != "" {
-			s.report(fmt.Errorf("del %q: %w", missing, engine.ErrNotFound))
+			s.report(fmt.Errorf("del %s: %w", quoted(missing), engine.ErrNotFound))
 		}
 		return errNo
 	}
@@ -154,9 +155,13 @@ func (s *Session) deleteRange(ctx context.Context, r engine.Range) (n int64, w w
 	return n, w, err
 }
 
+// plural is a number of things, such as "2 entries".
 func plural(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "ry"); ok {
+		noun = stem + "rie"
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }

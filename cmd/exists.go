@@ -34,7 +34,7 @@ func (s *Session) exists(ctx context.Context, keys []string) error {
 				return nil
 			}
 			if err != nil {
-				return fmt.Errorf("exists %q: %w", key, err)
+				return fmt.Errorf("exists %s: %w", quoted(key), err)
 			}
 		}
 		return nil

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,9 +23,9 @@ func newExport(s *Session) *cobra.Command {
 		Use:   "export [PATTERN]",
 		Short: "Write keys and values in a format of files",
 		Long: `Writes the selected keys, with values and expiries, of one state of the
-database. Formats: jsonl (the default), json, csv, tsv, kvsh, nul, env, dump,
-resp, sql. With -o the file appears whole or not at all; its name says the
-format if --format does not, and .gz or .zst at the end compresses it.`,
+database. Formats: jsonl (the default), json, csv, tsv, kvsh, nul. With -o the
+file appears whole or not at all; its name says the format if --format does not,
+and .gz or .zst at the end compresses it.`,
 		Example:           "kvsh export --prefix user:\nkvsh export --format csv 'user:*'\nkvsh export -o backup.jsonl.zst",
 		Args:              operands(0, 1),
 		ValidArgsFunction: completeKeys(s),
@@ -93,7 +94,7 @@ func parseFormat(name string) (format.Format, error) {
 	if err != nil {
 		return f, &usageError{
 			reason: fmt.Sprintf("--format: unknown format %q", name),
-			hint:   "formats are jsonl json csv tsv kvsh nul env dump resp; out only sql; in only rdb",
+			hint:   "formats are " + strings.Join(format.FormatNames(), " "),
 		}
 	}
 	return f, nil

@@ -62,11 +62,11 @@ func (s *Session) get(ctx context.Context, keys []string, o getOptions) error {
 			case errors.Is(err, engine.ErrNotFound) && o.hasFallback:
 				e = engine.Entry{Key: key, Value: []byte(o.fallback)}
 			case errors.Is(err, engine.ErrNotFound) && len(keys) > 1:
-				s.report(fmt.Errorf("get %q: %w", key, err))
+				s.report(fmt.Errorf("get %s: %w", quoted(key), err))
 				answer = errNo
 				continue
 			case err != nil:
-				return fmt.Errorf("get %q: %w", key, err)
+				return fmt.Errorf("get %s: %w", quoted(key), err)
 			}
 			if err := print(e); err != nil {
 				return err
@@ -95,7 +95,7 @@ func (s *Session) valuePrinter(m format.Mode, several, raw bool) (print func(eng
 	newline := (several || s.endsValues()) && !raw
 	print = func(e engine.Entry) error {
 		if m == format.NUL && bytes.IndexByte(e.Value, 0) >= 0 {
-			return fmt.Errorf("get %q: %w", e.Key, format.ErrNUL)
+			return fmt.Errorf("get %s: %w", quoted(e.Key), format.ErrNUL)
 		}
 		return s.value(e, newline)
 	}

@@ -31,9 +31,9 @@ func newImport(s *Session) *cobra.Command {
 		Use:   "import [FILE]",
 		Short: "Read keys and values from a file, all or nothing",
 		Long: `Reads a file, or stdin, and writes its keys in one transaction, or nothing if
-there is anything wrong with it. Formats: jsonl, json, csv, tsv, kvsh, nul, env,
-dump, resp, rdb, also compressed; the name or the content says which, or
---format. A dry run counts a key that stands twice in the file twice.`,
+there is anything wrong with it. Formats: jsonl, json, csv, tsv, kvsh, nul, also
+compressed; the name or the content says which, or --format. A dry run counts a
+key that stands twice in the file twice.`,
 		Example:     "kvsh import users.jsonl\nkvsh import --format csv --add-prefix user: users.csv",
 		Args:        operands(0, 1),
 		Annotations: exits("0, 6 a key is there and --on-conflict fail, 7 bad data: nothing is written"),
@@ -211,7 +211,7 @@ func loadOne(ctx context.Context, tx engine.Tx, item engine.Item, on engine.OnCo
 	case err != nil:
 		return err
 	case on == engine.Fail:
-		return fmt.Errorf("%q: %w", key, engine.ErrExists)
+		return fmt.Errorf("%s: %w", quoted(key), engine.ErrExists)
 	case on == engine.Keep:
 		result.Kept++
 		return nil

@@ -43,7 +43,7 @@ func (s *Session) mset(ctx context.Context, pairs []string, ifAbsent bool) error
 		}
 		for i := 0; i < len(pairs); i += 2 {
 			if err := tx.Set(ctx, pairs[i], []byte(pairs[i+1])); err != nil {
-				return fmt.Errorf("%q: %w", pairs[i], err)
+				return fmt.Errorf("%s: %w", quoted(pairs[i]), err)
 			}
 		}
 		return nil
@@ -63,7 +63,7 @@ func allAbsent(ctx context.Context, tx engine.Tx, pairs []string) error {
 		case err == nil:
 			found = append(found, fmt.Sprintf("%q", pairs[i]))
 		case !errors.Is(err, engine.ErrNotFound):
-			return fmt.Errorf("%q: %w", pairs[i], err)
+			return fmt.Errorf("%s: %w", quoted(pairs[i]), err)
 		}
 	}
 	if len(found) == 0 {

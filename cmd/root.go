@@ -63,6 +63,14 @@ func newRoot(s *Session, words []string, more ...func(*cobra.Command)) *cobra.Co
 		root.AddCommand(constructors[i].build(s))
 		return root
 	}
+	if word != "" && word != "help" && !strings.HasPrefix(word, cobra.ShellCompRequestCmd) {
+		// The flags behind an unknown command are not at fault, and --help there
+		// is no help with it.
+		root.AddCommand(&cobra.Command{
+			Use: word, Hidden: true, DisableFlagParsing: true,
+			RunE: func(*cobra.Command, []string) error { return unknownCommand(root, word) },
+		})
+	}
 	for _, group := range []string{groupEveryday, groupTx, groupInOut, groupBackup, groupLook, groupSettings} {
 		root.AddGroup(&cobra.Group{ID: group, Title: group})
 	}
