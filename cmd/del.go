@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -154,9 +155,14 @@ func (s *Session) deleteRange(ctx context.Context, r engine.Range) (n int64, w w
 	return n, w, err
 }
 
+// plural is a number with a noun in the form that fits it.
 func plural(n int64, noun string) string {
-	if n == 1 {
+	stem, isY := strings.CutSuffix(noun, "y")
+	switch {
+	case n == 1:
 		return "1 " + noun
+	case isY && noun != "key":
+		return fmt.Sprintf("%d %sies", n, stem)
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
