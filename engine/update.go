@@ -30,7 +30,7 @@ type round struct {
 	pending []version // in order
 	mem     memtable  // the first inMem of pending, for those who come later in the round
 	inMem   int
-	ingests []record  // records whose operations are tables, likewise
+	ingests []record // records whose operations are tables, likewise
 
 	done    chan struct{} // closed when all below is set
 	outcome Outcome
