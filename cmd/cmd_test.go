@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,7 +39,9 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": expectCode,
+			"code":      expectCode,
+			"flip":      flip,
+			"fliptable": flipTable,
 		},
 	})
 }
@@ -59,6 +63,34 @@ func expectCode(ts *testscript.TestScript, neg bool, args []string) {
 	if got != args[0] {
 		ts.Fatalf("exit code %s, want %s", got, args[0])
 	}
+}
+
+// flip is the script command "flip FILE OFFSET": one bit of the file changes.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip FILE OFFSET")
+	}
+	name := ts.MkAbs(args[0])
+	b, err := os.ReadFile(name)
+	ts.Check(err)
+	offset, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b[offset] ^= 0x10
+	ts.Check(os.WriteFile(name, b, 0o600))
+}
+
+// flipTable is the script command "fliptable DB": one bit of its only table
+// changes.
+func flipTable(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: fliptable DB")
+	}
+	names, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "tables", "*.kvt"))
+	ts.Check(err)
+	if len(names) != 1 {
+		ts.Fatalf("%s has %d tables, want 1", args[0], len(names))
+	}
+	flip(ts, false, []string{names[0], "20"})
 }
 
 func TestExitCodes(t *testing.T) {
@@ -443,22 +475,76 @@ func TestOutputBeforeInput(t *testing.T) {
 // also when later commands went well.
 func TestConflictShowsInTheExitCode(t *testing.T) {
 	s, _, errs := testSession(t)
-	in, feed := io.Pipe()
-	s.In = in
-	s.set.DB = memoryName
-	go func() {
-		fmt.Fprintln(feed, "begin; get text; set text mine")
-		_, err := s.store.Update(context.Background(), func(tx engine.Tx) error {
-			return tx.Set(context.Background(), "text", []byte("theirs"))
+	// The script asks for its second line when its first one is done.
+	overtake := readFunc(func([]byte) (int, error) {
+		_, err := s.store.Update(t.Context(), func(tx engine.Tx) error {
+			return tx.Set(t.Context(), "text", []byte("theirs"))
 		})
 		if err != nil {
 			t.Error(err)
 		}
-		fmt.Fprintln(feed, "commit; get text")
-		feed.Close()
-	}()
+		return 0, io.EOF
+	})
+	s.In = io.MultiReader(strings.NewReader("begin; get text; set text mine\n"), overtake, strings.NewReader("commit; get text\n"))
 	err := s.runDoor(t.Context())
 	if code := exitCode(err); code != exitNo || !strings.Contains(errs.String(), "changed by another transaction") {
 		t.Errorf("script = %v with %q, want exit 1 and the conflict", err, errs)
 	}
 }
+
+// Reads that were sent together may be answered from one state; one that was
+// sent after an answer sees what was written before that.
+func TestReadsSentLaterSeeNewerStates(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.kv")
+	db, err := engine.Open(t.Context(), path, engine.Options{Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	in, feed := io.Pipe()
+	read, out := io.Pipe()
+	done := make(chan int)
+	go func() {
+		done <- Run(context.Background(), []string{"-d", path}, Streams{
+			In: in, Out: out, Err: io.Discard, Getenv: func(string) string { return "" },
+		})
+	}()
+	for i := range 20 {
+		value := fmt.Sprintf("%03d", i)
+		if _, err := db.Update(t.Context(), func(tx engine.Tx) error {
+			return tx.Set(t.Context(), "a", []byte(value))
+		}); err != nil {
+			t.Fatal(err)
+		}
+		// The write in between begins a new state for the reads behind it.
+		want := fmt.Sprintf("%[1]s\n%[1]s\n%[1]s\n%[2]d\n", value, i)
+		if i == 0 {
+			want = fmt.Sprintf("%[1]s\n%[1]s\n%[1]s\n", value)
+		}
+		fmt.Fprintf(feed, "get a\nget a; get a\nget b\nset b %d\n", i+1)
+		b := make([]byte, len(want))
+		if _, err := io.ReadFull(read, b); err != nil || string(b) != want {
+			t.Fatalf("round %d: read %q, %v, want %q", i, b, err, want)
+		}
+	}
+	feed.Close()
+	if code := <-done; code != exitYes {
+		t.Errorf("Run = %d, want 0", code)
+	}
+}
+
+// A read behind a write on the same line sees it, also where reads before it
+// were answered together.
+func TestReadsSeeTheirOwnWrites(t *testing.T) {
+	s, out, errs := testSession(t)
+	s.set.commands = []string{"cget text; get text; set text new; get text; get text; exists text; exists none; get none; get text"}
+	err := s.runDoor(t.Context())
+	s.out.Flush()
+	if want := "abc\nabc\nnew\nnew\nnew\n"; err != nil || out.String() != want {
+		t.Errorf("script = %v with %q and %q, want %q", err, out, errs, want)
+	}
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(p []byte) (int, error) { return f(p) }

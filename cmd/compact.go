@@ -36,14 +36,18 @@ older than the history to be kept. No value that is readable now is lost.`,
 			if err != nil {
 				return fmt.Errorf("compact: %w", err)
 			}
-			return s.facts([]fact{
+			facts := []fact{
 				{"forgotten", format.Int, r.Forgotten},
 				{"history_from", format.Int, uint64(r.HistoryFrom)},
 				{"tables_before", format.Int, r.TablesBefore},
-				{"tables_after", format.Int, r.TablesAfter},
 				{"bytes_before", format.Size, r.BytesBefore},
-				{"bytes_after", format.Size, r.BytesAfter},
-			})
+			}
+			if !o.DryRun { // which does not know what would come out
+				facts = append(facts,
+					fact{"tables_after", format.Int, r.TablesAfter},
+					fact{"bytes_after", format.Size, r.BytesAfter})
+			}
+			return s.facts(facts)
 		},
 	}
 	c.Flags().Var((*durationFlag)(&keep), "keep", "keep the history of so long, instead of what the setting says")

@@ -59,7 +59,11 @@ func (s *Session) export(ctx context.Context, sel selector, name, target string)
 		return err
 	}
 	if s.set.DryRun {
-		return s.exportTo(ctx, sel, f, io.Discard)
+		if err := s.exportTo(ctx, sel, f, io.Discard); err != nil {
+			return err
+		}
+		s.remark("dry run: would write " + target)
+		return nil
 	}
 	return writeFile(target, func(w io.Writer) error {
 		compression, _ := format.CompressionOf(target)

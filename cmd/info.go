@@ -95,7 +95,7 @@ func (s *Session) factText(f fact) string {
 		if v.IsZero() {
 			return ""
 		}
-		return v.UTC().Format("2006-01-02T15:04:05.000Z")
+		return v.UTC().Format(format.TimeLayout)
 	case int64:
 		if f.kind == format.Size && s.OutTerminal {
 			return format.HumanSize(v)

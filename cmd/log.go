@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +31,7 @@ func newLogLs(s *Session) *cobra.Command {
 		Args:        operands(0, 0),
 		Annotations: exits("0, 4 damaged"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			err := onDisk(s.path())
+			err := hasLog(s.path())
 			var segments []engine.SegmentInfo
 			if err == nil {
 				segments, err = engine.Segments(c.Context(), nil, s.path())
@@ -54,7 +55,7 @@ func newLogLs(s *Session) *cobra.Command {
 					state += fmt.Sprintf(" at byte %d: %s", g.Offset, g.Reason)
 				}
 				if g.State == engine.SegmentDamaged && bad == nil {
-					bad = fmt.Errorf("log ls: %w", &engine.CorruptError{File: g.File, Offset: g.Offset, Rev: g.Last + 1, Reason: g.Reason})
+					bad = fmt.Errorf("log ls: %w", &engine.CorruptError{File: g.File, Offset: g.Offset, Reason: g.Reason})
 				}
 				err := rows.Row(g.File, uint64(g.First), uint64(g.Last), g.Records, g.Bytes, g.FirstTime, g.LastTime, state)
 				if err != nil {
@@ -94,6 +95,17 @@ they can be read.`,
 	}
 }
 
+// hasLog refuses what has no log: a database in memory, a snapshot.
+func hasLog(path string) error {
+	if err := onDisk(path); err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		return fmt.Errorf("a snapshot has no log: %w", engine.ErrUnsupported)
+	}
+	return nil
+}
+
 // revSpan reads REV, REV..REV, REV.. and ..REV; 0 is an open end.
 func revSpan(args []string) (from, to engine.Rev, err error) {
 	if len(args) == 0 {
@@ -125,7 +137,7 @@ func revSpan(args []string) (from, to engine.Rev, err error) {
 // showLog writes the transactions of a span, an operation a line, and the
 // places that are none.
 func (s *Session) showLog(ctx context.Context, from, to engine.Rev) error {
-	if err := onDisk(s.path()); err != nil {
+	if err := hasLog(s.path()); err != nil {
 		return err
 	}
 	m, err := s.mode()

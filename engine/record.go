@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 )
 
 // Record format, version 1: one committed transaction. Integers are
@@ -124,6 +125,11 @@ func opSize(op Op, family, key, value int) int {
 // be sorted, and returns it with its checksum. r.count, body, sum and size are
 // not read.
 func appendRecord(dst []byte, r *record, ops []operation) ([]byte, uint32) {
+	size := recordMinSize + len(r.writer)
+	for i := range ops {
+		size += opSize(ops[i].op, len(ops[i].family), len(ops[i].key), len(ops[i].value))
+	}
+	dst = slices.Grow(dst, size)
 	start := len(dst)
 	le := binary.LittleEndian
 	dst = append(dst, recordMagic...)

@@ -101,7 +101,7 @@ func (c *txCore) end() {
 // lookup finds the newest version below the transaction's own writes.
 func (c *txCore) lookup(ikey []byte) (v version, ok bool, err error) {
 	if c.round != nil {
-		if v, ok := c.round.mem.get(ikey, math.MaxUint64); ok {
+		if v, ok := c.round.memory().get(ikey, math.MaxUint64); ok {
 			return v, true, nil
 		}
 	}
@@ -219,7 +219,7 @@ func (c *txCore) open(o *iterOptions) (source, error) {
 	src := newMergeSource(sources, o.reverse)
 	at := c.rev
 	if c.round != nil {
-		pending := newSliceSource(c.round.mem.versions(o, math.MaxUint64), o.reverse)
+		pending := newSliceSource(c.round.memory().versions(o, math.MaxUint64), o.reverse)
 		src = newMergeSource([]source{pending, src}, o.reverse)
 		at = math.MaxUint64
 	}
@@ -424,11 +424,14 @@ func (t *dbTx) write(ctx context.Context, op Op, key string, value []byte, expir
 	if err := checkValue(value); err != nil {
 		return err
 	}
-	o := &operation{op: op, family: []byte(t.family), key: []byte(key), expires: expires}
+	// The operation keeps its bytes in one piece: ikey and value.
+	split := len(t.family) + 1 + len(key)
+	space := append(appendIKey(make([]byte, 0, split+len(value)), t.family, key), value...)
+	o := &operation{op: op, family: space[:len(t.family):len(t.family)], key: space[len(t.family)+1 : split : split], expires: expires}
 	if op != OpDelete {
-		o.value = append(make([]byte, 0, len(value)), value...)
+		o.value = space[split:]
 	}
-	ikey := string(appendIKey(nil, t.family, key))
+	ikey := string(space[:split])
 	size := t.writeSize + int64(opSize(op, len(t.family), len(key), len(value)))
 	old, again := t.writes[ikey]
 	if again {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -22,9 +23,10 @@ type round struct {
 	stamp   Stamp
 	records [][]byte
 	size    int64
-	mem     memtable  // what is pending, for those who come later in the round
-	pending []version // the same, in order
-	ingests []record  // records whose operations are tables, likewise
+	pending []version // in order
+	mem     memtable  // the first inMem of pending, for those who come later in the round
+	inMem   int
+	ingests []record // records whose operations are tables, likewise
 
 	done    chan struct{} // closed when all below is set
 	outcome Outcome
@@ -220,6 +222,7 @@ func (r *round) push(db *DB, ops []operation, now time.Time) Result {
 	if r.anySum {
 		rec.prev = 0
 	}
+	r.pending = slices.Grow(r.pending, len(ops))
 	data, sum := appendRecord(nil, &rec, ops)
 	r.records = append(r.records, data)
 	r.size += int64(len(data))
@@ -232,9 +235,17 @@ func (r *round) push(db *DB, ops []operation, now time.Time) Result {
 		}
 		v := versionOf(&rec, &ops[i])
 		r.pending = append(r.pending, v)
-		r.mem.add(v)
 	}
 	return Result{Outcome: Committed, Rev: rec.rev, Stamp: rec.stamp}
+}
+
+// memory is what is pending, for lookups. It is made when it is first asked
+// for: most transactions have none behind them in the round.
+func (r *round) memory() *memtable {
+	for ; r.inMem < len(r.pending); r.inMem++ {
+		r.mem.add(r.pending[r.inMem])
+	}
+	return &r.mem
 }
 
 // publish makes a committed round visible to the readers of this handle.

@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// cellTimeLayout is RFC 3339 with milliseconds, which is the precision of the
-// database. It is used with UTC only.
-const cellTimeLayout = "2006-01-02T15:04:05.000Z"
-
 // A cell is one value of a row.
 type cell struct {
 	kind   Kind
@@ -79,7 +75,7 @@ func (c *cell) appendPlain(dst []byte) []byte {
 	}
 	switch c.kind {
 	case Time, Age:
-		return c.t.UTC().AppendFormat(dst, cellTimeLayout)
+		return appendTime(dst, c.t)
 	case TTL:
 		// Milliseconds, so that the float is short.
 		return strconv.AppendFloat(dst, float64(c.n/int64(time.Millisecond))/1000, 'f', -1, 64)

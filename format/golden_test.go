@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-var updateFiles = flag.Bool("update-files", false, "rewrite the golden files of exports")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // goldenRecords show everything a record can hold.
 func goldenRecords(f Format) []Record {
@@ -41,7 +41,7 @@ func TestExportGolden(t *testing.T) {
 	for _, f := range fileFormats {
 		path := filepath.Join("testdata", "export", "records."+f.String())
 		file := exported(t, f, goldenRecords(f))
-		if *updateFiles {
+		if *update {
 			if err := os.WriteFile(path, file, 0o644); err != nil {
 				t.Fatal(err)
 			}

@@ -98,7 +98,7 @@ func show(records []Record) string {
 			s = r.Family + "/" + s
 		}
 		if !r.Expires.IsZero() {
-			s += "@" + r.Expires.Format(cellTimeLayout)
+			s += "@" + r.Expires.Format(TimeLayout)
 		}
 		parts = append(parts, s)
 	}

@@ -86,7 +86,7 @@ func (w *rowReader) record(m *importer, row [][]byte) (r Record, field int, faul
 func expiryOf(text []byte) (t time.Time, fault string) {
 	t, ok := parseTime(text)
 	if !ok {
-		return t, "expires is " + quoteStart(text) + ": want a time like " + cellTimeLayout
+		return t, "expires is " + quoteStart(text) + ": want a time like " + TimeLayout
 	}
 	return t, expiryFault(t)
 }

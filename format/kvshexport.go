@@ -1,5 +1,7 @@
 package format
 
+import "time"
+
 // FormatKvsh is a script of set commands, which kvsh runs too. No data is
 // refused. What kvsh writes has a record a line, keys and values as literals
 // of Quote, the flags only where they say something:
@@ -23,25 +25,31 @@ func (e *kvshExport) Write(r Record) error {
 	if err := e.check(&r); err != nil {
 		return err
 	}
-	b := append(e.buf, "set "...)
-	if r.Family != "" {
-		b = append(b, "--cf "...)
-		b = append(b, r.Family...)
-		b = append(b, ' ')
-	}
-	if !r.Expires.IsZero() {
-		b = append(b, "--expires-at "...)
-		b = appendTime(b, r.Expires)
-		b = append(b, ' ')
-	}
-	if len(r.Key) > 0 && r.Key[0] == '-' {
-		b = append(b, "-- "...)
-	}
-	b = AppendQuote(b, r.Key)
-	b = append(b, ' ')
-	b = AppendQuote(b, r.Value)
-	e.buf = append(b, '\n')
+	e.buf = appendSet(e.buf, r.Family, r.Expires, r.Key, r.Value)
 	return e.flushIfFull()
+}
+
+// appendSet appends the command that sets a key, with only the flags it needs
+// and the line feed.
+func appendSet(dst []byte, family string, expires time.Time, key, value []byte) []byte {
+	dst = append(dst, "set "...)
+	if family != "" {
+		dst = append(dst, "--cf "...)
+		dst = append(dst, Word([]byte(family))...)
+		dst = append(dst, ' ')
+	}
+	if !expires.IsZero() {
+		dst = append(dst, "--expires-at "...)
+		dst = appendTime(dst, expires)
+		dst = append(dst, ' ')
+	}
+	if len(key) > 0 && key[0] == '-' {
+		dst = append(dst, "-- "...) // quotes do not keep a key from being read as a flag
+	}
+	dst = AppendQuote(dst, key)
+	dst = append(dst, ' ')
+	dst = AppendQuote(dst, value)
+	return append(dst, '\n')
 }
 
 func (e *kvshExport) Close() error { return e.flush() }

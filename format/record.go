@@ -86,10 +86,14 @@ func ParseFormat(name string) (Format, error) {
 	return FormatUnknown, fmt.Errorf("%w: %s is none of %s", ErrFormat, quoteStart([]byte(name)), strings.Join(FormatNames(), " "))
 }
 
+// TimeLayout is how programs read times: RFC 3339 with milliseconds, which is
+// the precision of the database. It is used with UTC only.
+const TimeLayout = "2006-01-02T15:04:05.000Z"
+
 // appendTime appends t in RFC 3339, UTC, with milliseconds. Less than a millisecond is cut
 // off, as the database does.
 func appendTime(dst []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(dst, cellTimeLayout)
+	return t.UTC().AppendFormat(dst, TimeLayout)
 }
 
 // parseTime reads a time in RFC 3339 with any offset, to the millisecond.

@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"fmt"
+	"time"
 )
 
 // scriptRows writes rows as commands: for kvsh, lines that set the keys again;
@@ -48,24 +49,14 @@ func (e *scriptRows) row(dst []byte, cells []cell) ([]byte, error) {
 	if e.mode == Env {
 		return appendEnv(dst, key, value)
 	}
-	dst = append(dst, "set "...)
-	if e.cf >= 0 && len(cells[e.cf].b) > 0 {
-		dst = append(dst, "--cf "...)
-		dst = append(dst, Word(cells[e.cf].b)...)
-		dst = append(dst, ' ')
+	family, expires := "", time.Time{}
+	if e.cf >= 0 {
+		family = string(cells[e.cf].b)
 	}
-	if e.expires >= 0 && !cells[e.expires].absent {
-		dst = append(dst, "--expires-at "...)
-		dst = cells[e.expires].appendPlain(dst)
-		dst = append(dst, ' ')
+	if e.expires >= 0 {
+		expires = cells[e.expires].t
 	}
-	if len(key) > 0 && key[0] == '-' {
-		dst = append(dst, "-- "...) // quotes do not keep a key from being read as a flag
-	}
-	dst = AppendQuote(dst, key)
-	dst = append(dst, ' ')
-	dst = AppendQuote(dst, value)
-	return append(dst, '\n'), nil
+	return appendSet(dst, family, expires, key, value), nil
 }
 
 // appendEnv appends an assignment that every POSIX shell reads back equal.

@@ -2,14 +2,11 @@ package format
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 )
-
-var updateRows = flag.Bool("update-rows", false, "rewrite the golden files of rows")
 
 var testNow = time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 
@@ -71,7 +68,7 @@ func TestRowsGolden(t *testing.T) {
 func checkGolden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
-	if *updateRows {
+	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
