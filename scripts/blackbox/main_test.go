@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -225,33 +224,5 @@ func need(t *testing.T, programs ...string) {
 		if _, err := exec.LookPath(p); err != nil {
 			t.Skipf("no %s here", p)
 		}
-	}
-}
-
-// core is commands that every version has: without one of them the tests would
-// pass by skipping.
-var core = []string{"get", "set", "del", "list", "count", "mset", "incr", "begin", "commit", "import", "export", "check"}
-
-// hasCommand reports whether the program has the command a line begins with,
-// after any flags. One that another version lacks is skipped, not failed.
-func hasCommand(t *testing.T, args ...string) bool {
-	t.Helper()
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
-		return true
-	}
-	if err := exec.Command(program, args[0], "--help").Run(); err == nil {
-		return true
-	}
-	if slices.Contains(core, args[0]) {
-		t.Errorf("kvsh %s --help fails: every kvsh has that command", args[0])
-	}
-	return false
-}
-
-// needCommand skips the test unless the program has the command.
-func needCommand(t *testing.T, args ...string) {
-	t.Helper()
-	if !hasCommand(t, args...) && !t.Failed() {
-		t.Skipf("this kvsh has no command %s", args[0])
 	}
 }
