@@ -62,7 +62,7 @@ func (s *Session) checked(r *engine.Report) error {
 			for _, key := range f.Keys {
 				keys = append(keys, format.Word([]byte(key)))
 			}
-			if err := rows.Row(f.File, f.Offset, uint64(f.Rev), f.Reason, f.Acknowledged, strings.Join(keys, " ")); err != nil {
+			if err := rows.Row(f.File, f.Offset, known(f.Rev), f.Reason, f.Acknowledged, strings.Join(keys, " ")); err != nil {
 				return err
 			}
 		}
@@ -85,6 +85,14 @@ func (s *Session) checked(r *engine.Report) error {
 	return nil
 }
 
+// known is a revision as a cell, which is absent where none is known.
+func known(rev engine.Rev) any {
+	if rev == 0 {
+		return nil
+	}
+	return uint64(rev)
+}
+
 // verdict writes the last line of a check.
 func (s *Session) verdict(r *engine.Report) error {
 	m, err := s.mode()
@@ -104,7 +112,11 @@ func (s *Session) verdict(r *engine.Report) error {
 			{Name: "faults", Kind: format.Int},
 		}, string(r.Verdict), uint64(r.Rev), r.Files, r.Bytes, r.Records, r.Tables, r.Entries, r.Probes, len(r.Faults))
 	}
-	_, err = fmt.Fprintf(s.out, "%s: %s at rev %d, %s (%s) with %s and %s read\n", format.Safe(r.Path), r.Verdict, r.Rev,
+	verdict := fmt.Sprintf("%s at rev %d", r.Verdict, r.Rev)
+	if n := len(r.Faults); n > 0 {
+		verdict = fmt.Sprintf("%s, %s", r.Verdict, plural(int64(n), "fault"))
+	}
+	_, err = fmt.Fprintf(s.out, "%s: %s; read %s (%s) with %s and %s\n", format.Safe(r.Path), verdict,
 		plural(r.Files, "file"), format.HumanSize(r.Bytes), plural(r.Records, "record"), plural(r.Entries, "table entry"))
 	return err
 }

@@ -114,7 +114,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &refused):
 		return exitRefused
-	case errors.As(err, &input), errors.Is(err, format.ErrNUL):
+	case errors.As(err, &input) && input.Err == nil, errors.Is(err, format.ErrNUL), errors.Is(err, format.ErrEnvName):
 		return exitBadInput
 	case errors.Is(err, engine.ErrNoDatabase):
 		return exitIO

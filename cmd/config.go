@@ -74,16 +74,25 @@ func (s *Session) showSettings(ctx context.Context, names []string) error {
 }
 
 func (s *Session) setSetting(ctx context.Context, name, value string) error {
-	if s.set.DryRun {
-		s.remark("dry run: nothing was written")
-		return nil
-	}
 	if s.set.ReadOnly {
 		return engine.ErrReadOnly
+	}
+	if s.tx != nil {
+		return usagef("a setting is not part of a transaction")
 	}
 	db, err := maintain[configurer](ctx, s)
 	if err != nil {
 		return err
 	}
-	return db.SetSetting(ctx, name, value)
+	if s.set.DryRun {
+		s.remark("dry run: nothing was written")
+		return nil
+	}
+	if err := db.SetSetting(ctx, name, value); err != nil {
+		return err
+	}
+	if s.OutTerminal && !s.redirected {
+		s.remark("OK")
+	}
+	return nil
 }

@@ -155,7 +155,7 @@ func (s *Session) deleteRange(ctx context.Context, r engine.Range) (n int64, w w
 	return n, w, err
 }
 
-// plural is a number of things, such as "2 entries".
+// plural is a number with a noun in the form that fits it.
 func plural(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun

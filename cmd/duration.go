@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -58,11 +59,45 @@ func durationText(d time.Duration) string {
 // durationFlag is a flag with a time span.
 type durationFlag time.Duration
 
-func (d *durationFlag) String() string { return time.Duration(*d).String() }
-func (d *durationFlag) Type() string   { return "D" }
+// String is empty for no time, so that help does not show it as a default.
+func (d *durationFlag) String() string {
+	if *d == 0 {
+		return ""
+	}
+	return durationText(time.Duration(*d))
+}
+
+func (d *durationFlag) Type() string { return "D" }
 
 func (d *durationFlag) Set(text string) error {
 	v, err := parseDuration(text)
 	*d = durationFlag(v)
+	return err
+}
+
+// parseTime reads a moment: RFC 3339 with any offset, or, in the local time
+// zone, a date with or without the time of day. It is kept to the millisecond.
+func parseTime(text string) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
+		t, err := time.ParseInLocation(layout, text, time.Local)
+		if err == nil && t.Year() >= 1970 && t.Year() <= 9999 {
+			return t.Truncate(time.Millisecond), nil
+		}
+	}
+	return time.Time{}, &usageError{
+		reason: fmt.Sprintf("not a moment: %q", text),
+		hint:   "a moment is like 2030-01-31T08:00:00Z, '2030-01-31 08:00' or 2030-01-31",
+	}
+}
+
+// timeFlag is a flag with a moment.
+type timeFlag time.Time
+
+func (f *timeFlag) String() string { return "" }
+func (f *timeFlag) Type() string   { return "T" }
+
+func (f *timeFlag) Set(text string) error {
+	t, err := parseTime(text)
+	*f = timeFlag(t)
 	return err
 }

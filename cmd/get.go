@@ -83,14 +83,12 @@ func (s *Session) get(ctx context.Context, keys []string, o getOptions) error {
 // valuePrinter is how get writes its values: print for each entry, end behind
 // the last one.
 func (s *Session) valuePrinter(m format.Mode, several, raw bool) (print func(engine.Entry) error, end func() error, err error) {
-	if isRecordMode(m) {
-		rows, err := s.rows(recordColumns...)
-		if err != nil {
-			return nil, nil, err
+	if isRecordMode(m) || m == format.Kvsh {
+		columns := recordColumns
+		if m == format.Kvsh {
+			columns = scriptColumns
 		}
-		return func(e engine.Entry) error {
-			return rows.Row([]byte(e.Key), e.Value, int64(e.Rev), e.Stamp.Time())
-		}, rows.Close, nil
+		return s.rowWriter(columns)
 	}
 	newline := (several || s.endsValues()) && !raw
 	print = func(e engine.Entry) error {

@@ -46,12 +46,31 @@ func writeHelp(w io.Writer, c *cobra.Command) {
 	if f := c.LocalNonPersistentFlags(); f.HasAvailableFlags() {
 		fmt.Fprintf(w, "\nFlags:\n%s", f.FlagUsagesWrapped(helpWidth))
 	}
-	if text := c.Annotations["exits"]; text != "" {
-		fmt.Fprintf(w, "\nExit codes:\n  %s\n", text)
+	if text := exitLines(c); text != "" {
+		fmt.Fprintf(w, "\nExit codes:\n  %s\n", strings.ReplaceAll(text, "\n", "\n  "))
+	}
+	if c.HasSubCommands() {
+		fmt.Fprintf(w, "\n\"kvsh help %s COMMAND\" explains one of them.\n", commandName(c))
 	}
 	if c.Example != "" {
 		fmt.Fprintf(w, "\nExamples:\n  %s\n", strings.ReplaceAll(c.Example, "\n", "\n  "))
 	}
+}
+
+// exitLines is the exit codes of a command, one a line.
+func exitLines(c *cobra.Command) string {
+	var b strings.Builder
+	for i, part := range strings.Split(c.Annotations["exits"], ", ") {
+		switch {
+		case i == 0:
+		case part[0] >= '0' && part[0] <= '9':
+			b.WriteByte('\n')
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString(part)
+	}
+	return b.String()
 }
 
 func description(c *cobra.Command) string {

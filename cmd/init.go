@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -20,12 +21,15 @@ func newInit(s *Session) *cobra.Command {
 			if s.set.ReadOnly {
 				return fmt.Errorf("init: %w", engine.ErrReadOnly)
 			}
+			if isMemory(s.path()) {
+				return fmt.Errorf("init: %w", errInMemory)
+			}
 			if s.set.DryRun {
+				if _, err := os.Stat(s.path()); err == nil {
+					return fmt.Errorf("init: %s: %w", s.path(), engine.ErrExists)
+				}
 				s.remark("dry run: would create " + s.path())
 				return nil
-			}
-			if isMemory(s.path()) {
-				return fmt.Errorf("init: %s: %w", s.path(), engine.ErrUnsupported)
 			}
 			err := s.makeParents()
 			if err == nil {

@@ -98,16 +98,24 @@ func (s *Session) entryWriter(m format.Mode, long, values bool) (write func(engi
 	if values {
 		columns = append(columns, format.Column{Name: "value", Kind: format.Bytes})
 	}
+	if m == format.Kvsh {
+		columns = scriptColumns
+	}
 	if values && !long && (m == format.JSONL || m == format.JSON || m == format.Table) {
 		columns = append(columns, recordColumns[2:]...)
 	}
-	if long {
+	if long && m != format.Kvsh {
 		columns = append(columns,
 			format.Column{Name: "size", Kind: format.Size},
 			format.Column{Name: "rev", Kind: format.Int},
 			format.Column{Name: "age", Kind: format.Age},
 			format.Column{Name: "ttl", Kind: format.TTL})
 	}
+	return s.rowWriter(columns)
+}
+
+// rowWriter writes entries as rows with the given columns.
+func (s *Session) rowWriter(columns []format.Column) (write func(engine.Entry) error, end func() error, err error) {
 	rows, err := s.rows(columns...)
 	if err != nil {
 		return nil, nil, err
@@ -117,7 +125,7 @@ func (s *Session) entryWriter(m format.Mode, long, values bool) (write func(engi
 	write = func(e engine.Entry) error {
 		cells = cells[:0]
 		for _, c := range columns {
-			cells = append(cells, cellOf(e, c.Name, now))
+			cells = append(cells, s.cellOf(e, c.Name, now))
 		}
 		return rows.Row(cells...)
 	}
@@ -132,8 +140,20 @@ var recordColumns = []format.Column{
 	{Name: "time", Kind: format.Time},
 }
 
-func cellOf(e engine.Entry, column string, now time.Time) any {
+// scriptColumns are the columns of an entry in mode kvsh, which sets it again.
+var scriptColumns = []format.Column{
+	{Name: "key", Kind: format.Bytes},
+	{Name: "value", Kind: format.Bytes},
+	{Name: "cf", Kind: format.Text},
+	{Name: "expires", Kind: format.Time},
+}
+
+func (s *Session) cellOf(e engine.Entry, column string, now time.Time) any {
 	switch column {
+	case "cf":
+		return s.set.Family
+	case "expires":
+		return e.Expires
 	case "key":
 		return []byte(e.Key)
 	case "value":

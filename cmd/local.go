@@ -14,6 +14,9 @@ import (
 // memoryName is the database that lives in memory and ends with the process.
 const memoryName = "mem:"
 
+// errInMemory is for what only a database in files has.
+var errInMemory = fmt.Errorf("a database in memory has no files: %w", engine.ErrUnsupported)
+
 func isMemory(path string) bool { return path == memoryName }
 
 // namesDatabase reports whether a first word names the database rather than a
@@ -81,7 +84,7 @@ func maintain[T any](ctx context.Context, s *Session) (T, error) {
 	}
 	m, ok := store.(T)
 	if !ok {
-		return m, fmt.Errorf("%s: %w", s.path(), engine.ErrUnsupported)
+		return m, errInMemory
 	}
 	return m, nil
 }
@@ -114,7 +117,7 @@ func (s *Session) makeParents() error {
 // one that is not there.
 func onDisk(path string) error {
 	if isMemory(path) {
-		return fmt.Errorf("%s: %w", path, engine.ErrUnsupported)
+		return errInMemory
 	}
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return &missingError{path}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,18 +46,25 @@ func newLogLs(s *Session) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var bad error
 			for i := range segments {
 				g := &segments[i]
 				state := string(g.State)
 				if g.Reason != "" {
 					state += fmt.Sprintf(" at byte %d: %s", g.Offset, g.Reason)
 				}
+				if g.State == engine.SegmentDamaged && bad == nil {
+					bad = fmt.Errorf("log ls: %w", &engine.CorruptError{File: g.File, Offset: g.Offset, Rev: g.Last + 1, Reason: g.Reason})
+				}
 				err := rows.Row(g.File, uint64(g.First), uint64(g.Last), g.Records, g.Bytes, g.FirstTime, g.LastTime, state)
 				if err != nil {
 					return err
 				}
 			}
-			return rows.Close()
+			if err := rows.Close(); err != nil {
+				return err
+			}
+			return bad
 		},
 	}
 }
@@ -66,7 +74,10 @@ func newLogShow(s *Session) *cobra.Command {
 		Use:   "show [REV[..REV]]",
 		Short: "Show transactions: revision, time, writer, operations",
 		Long: `Shows the transactions of a span of revisions, or all, an operation a line. A
-span may be open at an end: 7.. is all from 7 on.`,
+span may be open at an end: 7.. is all from 7 on. On a terminal this is what
+became of which key; in a pipe and with --json it is all that stands in the log:
+writer, expiry, file, offset, checksums. Damaged records are shown as far as
+they can be read.`,
 		Example:     "kvsh log show 1..3\nkvsh log show --json",
 		Args:        operands(0, 1),
 		Annotations: exits("0, 1 no such revision, 4 damaged"),
@@ -117,14 +128,15 @@ func (s *Session) showLog(ctx context.Context, from, to engine.Rev) error {
 	if err := onDisk(s.path()); err != nil {
 		return err
 	}
-	rows, err := s.rows(
-		format.Column{Name: "rev", Kind: format.Int}, format.Column{Name: "time", Kind: format.Time},
-		format.Column{Name: "writer", Kind: format.Text}, format.Column{Name: "op", Kind: format.Text},
-		format.Column{Name: "cf", Kind: format.Text}, format.Column{Name: "key", Kind: format.Bytes},
-		format.Column{Name: "value", Kind: format.Bytes}, format.Column{Name: "expires", Kind: format.Time},
-		format.Column{Name: "file", Kind: format.Text}, format.Column{Name: "offset", Kind: format.Int},
-		format.Column{Name: "length", Kind: format.Int}, format.Column{Name: "checksum", Kind: format.Text},
-		format.Column{Name: "bad", Kind: format.Text})
+	m, err := s.mode()
+	if err != nil {
+		return err
+	}
+	columns, cells := allLogColumns, allLogCells
+	if m == format.Pretty || m == format.Table || m == format.Auto && s.OutTerminal && !s.redirected {
+		columns, cells = shortLogColumns, shortLogCells
+	}
+	rows, err := s.rows(columns...)
 	if err != nil {
 		return err
 	}
@@ -135,8 +147,15 @@ func (s *Session) showLog(ctx context.Context, from, to engine.Rev) error {
 		if r.Bad != "" && bad == nil {
 			bad = &engine.CorruptError{File: r.File, Offset: r.Offset, Rev: r.Rev, Reason: r.Bad}
 		}
-		inner = showRecord(rows, &r)
-		return inner == nil
+		if len(r.Ops) == 0 {
+			r.Ops = []engine.OpInfo{{}} // a bad place of which nothing is known
+		}
+		for i := range r.Ops {
+			if inner = rows.Row(cells(&r, &r.Ops[i])...); inner != nil {
+				return false
+			}
+		}
+		return true
 	})
 	if err := errors.Join(err, inner, rows.Close()); err != nil {
 		return err
@@ -150,44 +169,104 @@ func (s *Session) showLog(ctx context.Context, from, to engine.Rev) error {
 	return nil
 }
 
-func showRecord(rows *format.Rows, r *engine.RecordInfo) error {
-	ops := r.Ops
-	if len(ops) == 0 {
-		ops = []engine.OpInfo{{}}
+// shortLogColumns are what a person wants to see of an operation: what became
+// of a key, and when.
+var shortLogColumns = []format.Column{
+	{Name: "rev", Kind: format.Int},
+	{Name: "time", Kind: format.Time},
+	{Name: "op", Kind: format.Text},
+	{Name: "key", Kind: format.Bytes},
+	{Name: "value", Kind: format.Bytes},
+	{Name: "note", Kind: format.Text},
+}
+
+func shortLogCells(r *engine.RecordInfo, o *engine.OpInfo) []any {
+	var notes []string
+	if o.Family != "" {
+		notes = append(notes, "cf "+o.Family)
 	}
-	checksum := fmt.Sprintf("%08x", r.Checksum)
+	if !o.Expires.IsZero() {
+		notes = append(notes, "until "+o.Expires.Local().Format(time.DateTime))
+	}
 	if r.Bad != "" {
-		checksum = ""
+		notes = append(notes, fmt.Sprintf("damaged at byte %d: %s", r.Offset, r.Bad))
 	}
-	for i := range ops {
-		o := &ops[i]
-		var key, value, expires, bad any
-		name := o.Op.String()
-		switch o.Op {
-		case 0:
-			name = "bad"
-		case engine.OpIngest:
-			key = o.Table
-			value = fmt.Sprintf("%d entries, %d bytes", o.TableEntries, o.TableSize)
-		default:
-			key = o.Key
-			if o.Op != engine.OpDelete {
-				value = o.Value
-			}
-		}
-		if !o.Expires.IsZero() {
-			expires = o.Expires
-		}
-		if r.Bad != "" {
-			bad = r.Bad
-		}
-		err := rows.Row(uint64(r.Rev), r.Stamp.Time(), r.Writer, name, o.Family, key, value, expires,
-			r.File, r.Offset, r.Length, checksum, bad)
-		if err != nil {
-			return err
-		}
+	key, value := o.Key, any(o.Value)
+	if o.Op == engine.OpIngest {
+		key, value = o.Table, plural(o.TableEntries, "entry")
+	} else if o.Op != engine.OpSet && o.Op != engine.OpSetExpiring {
+		value = nil
 	}
-	return nil
+	var note any
+	if len(notes) > 0 {
+		note = strings.Join(notes, ", ")
+	}
+	return []any{uint64(r.Rev), stampTime(r.Stamp), opName(o.Op), key, value, note}
+}
+
+// allLogColumns are everything that stands in a record, for programs.
+var allLogColumns = []format.Column{
+	{Name: "rev", Kind: format.Int},
+	{Name: "time", Kind: format.Time},
+	{Name: "writer", Kind: format.Text},
+	{Name: "op", Kind: format.Text},
+	{Name: "cf", Kind: format.Text},
+	{Name: "key", Kind: format.Bytes},
+	{Name: "value", Kind: format.Bytes},
+	{Name: "expires", Kind: format.Time},
+	{Name: "file", Kind: format.Text},
+	{Name: "offset", Kind: format.Int},
+	{Name: "length", Kind: format.Int},
+	{Name: "checksum", Kind: format.Text},
+	{Name: "bad", Kind: format.Text},
+	{Name: "stamp", Kind: format.Int},
+	{Name: "origin", Kind: format.Text},
+	{Name: "prev", Kind: format.Text},
+	{Name: "durable_before", Kind: format.Bool},
+	{Name: "table", Kind: format.Text},
+	{Name: "table_bytes", Kind: format.Int},
+	{Name: "table_entries", Kind: format.Int},
+}
+
+func allLogCells(r *engine.RecordInfo, o *engine.OpInfo) []any {
+	var key, value, checksum, bad, stamp, origin, prev, durable, table, tableBytes, tableEntries any
+	switch o.Op {
+	case 0: // nothing could be made out
+	case engine.OpIngest:
+		table, tableBytes, tableEntries = o.Table, o.TableSize, o.TableEntries
+	case engine.OpDelete:
+		key = o.Key
+	default:
+		key, value = o.Key, o.Value
+	}
+	if r.Stamp != 0 { // the record is whole
+		checksum, prev = fmt.Sprintf("%08x", r.Checksum), fmt.Sprintf("%08x", r.Prev)
+		stamp, origin, durable = uint64(r.Stamp), fmt.Sprintf("%016x", r.Origin), r.DurableBefore
+	}
+	if r.Bad != "" {
+		bad = r.Bad
+	}
+	return []any{
+		known(r.Rev), stampTime(r.Stamp), r.Writer, opName(o.Op), o.Family, key, value, o.Expires,
+		r.File, r.Offset, r.Length, checksum, bad, stamp, origin, prev, durable, table, tableBytes, tableEntries,
+	}
+}
+
+// stampTime is the moment of a stamp, and absent where no stamp could be read.
+func stampTime(stamp engine.Stamp) time.Time {
+	if stamp == 0 {
+		return time.Time{}
+	}
+	return stamp.Time()
+}
+
+// opName is an operation as the log commands name it; 0 is a place where none
+// could be read.
+func opName(op engine.Op) string {
+	if op == 0 {
+		return "bad"
+	}
+	return op.String()
 }
 
 func newLogVerify(s *Session) *cobra.Command {

@@ -120,8 +120,10 @@ func commands() []constructor {
 		{groupSettings, []string{"config"}, newConfig},
 		{groupSettings, []string{"compact"}, newCompact},
 		{groupSettings, []string{"cf"}, newCf},
+		{groupSettings, []string{"use"}, newUse},
 		{groupSettings, []string{"shell"}, newShell},
 		{groupSettings, []string{"completion"}, newCompletion},
+		{groupSettings, []string{"man"}, newMan},
 		{groupSettings, []string{"version"}, newVersion},
 	}
 }
@@ -144,7 +146,12 @@ func commandWord(root *cobra.Command, words []string) string {
 }
 
 // exits notes the exit codes of a command, which its help shows.
-func exits(text string) map[string]string { return map[string]string{"exits": text} }
+func exits(text string) map[string]string {
+	if rest, bare := strings.CutPrefix(text, "0"); bare && !strings.HasPrefix(rest, " ") {
+		text = "0 done" + rest
+	}
+	return map[string]string{"exits": text}
+}
 
 // parent makes a command that only holds others, such as log.
 func parent(c *cobra.Command, children ...*cobra.Command) *cobra.Command {
@@ -215,8 +222,11 @@ func usageLine(c *cobra.Command) string {
 	if c.HasAvailableLocalFlags() {
 		line += " [flags]"
 	}
-	if operands != "" {
+	switch {
+	case operands != "":
 		line += " " + operands
+	case c.HasAvailableSubCommands():
+		line += " COMMAND …"
 	}
 	return line
 }

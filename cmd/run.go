@@ -171,7 +171,12 @@ func (s *Session) runLine(ctx context.Context, words []string) error {
 		return err
 	}
 	saved := s.set
-	defer func() { s.set = saved }()
+	defer func() {
+		s.set = saved
+		if s.use != nil {
+			s.set.Family, s.use = *s.use, nil
+		}
+	}()
 	ctx, cancel := s.withTimeout(ctx, words)
 	defer cancel()
 	err := s.execute(ctx, newRoot(s, words), words)

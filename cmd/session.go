@@ -58,6 +58,7 @@ type Session struct {
 
 	tx     engine.OpenTx // what begin opened, or nil
 	atomic bool          // --atomic opened it, so no command may end it
+	use    *string       // the family that use chose in this line; nil: none
 }
 
 // openKey is the settings that a store is opened with.

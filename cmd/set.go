@@ -16,7 +16,8 @@ import (
 // setOptions are the flags of set.
 type setOptions struct {
 	conditions
-	ttl  time.Duration // 0: for ever
+	ttl  time.Duration // from now; 0: not so
+	at   time.Time     // the moment of expiry; zero: not so
 	file string        // where the value is; empty: not in a file
 	old  bool          // print the value before
 }
@@ -59,6 +60,9 @@ With a condition it is compare-and-set: nothing is written unless it holds.`,
 			if f.Changed("ttl") && o.ttl == 0 {
 				return usageOf(c, "--ttl: not more than zero")
 			}
+			if err := oneOf(c, "ttl", "expires-at"); err != nil {
+				return err
+			}
 			if err := oneOf(c, "if-absent", "if-exists", "if-value", "if-rev"); err != nil {
 				return err
 			}
@@ -76,6 +80,7 @@ With a condition it is compare-and-set: nothing is written unless it holds.`,
 	f.StringVar(&ifValue, "if-value", "", "only if the value is `V`")
 	f.Uint64Var(&ifRev, "if-rev", 0, "only if the key was last written at revision `N`; 0: only if it is not there")
 	f.Var((*durationFlag)(&o.ttl), "ttl", "the key is gone after so long")
+	f.Var((*timeFlag)(&o.at), "expires-at", "the key is gone from the moment `T` on, like 2030-01-31T08:00:00Z")
 	f.StringVar(&o.file, "file", "", "the value is what `F` holds, - for stdin")
 	f.BoolVar(&o.old, "old", false, "print the value before")
 	s.set.bindRev(c)
@@ -153,10 +158,11 @@ func (s *Session) setKey(ctx context.Context, key string, value []byte, o setOpt
 				old = e
 			}
 		}
+		expires := o.at
 		if o.ttl > 0 {
-			return tx.SetExpiring(ctx, key, value, tx.Now().Add(o.ttl))
+			expires = tx.Now().Add(o.ttl)
 		}
-		return tx.Set(ctx, key, value)
+		return put(ctx, tx, engine.Entry{Key: key, Value: value, Expires: expires})
 	})
 	if err != nil {
 		return named("set", key, err)

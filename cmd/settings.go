@@ -38,8 +38,8 @@ const defaultWait = 5 * time.Second
 // bind declares the flags that every command takes.
 func (set *Settings) bind(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringVarP(&set.DB, "db", "d", set.DB, "the database, a directory, or mem: for one in memory")
-	f.StringVarP(&set.Mode, "mode", "m", set.Mode, "how data is written: auto raw pretty quoted table jsonl json csv tsv nul hex kvsh env")
+	f.StringVarP(&set.DB, "db", "d", set.DB, "the database at `PATH`; mem: is one in memory")
+	f.StringVarP(&set.Mode, "mode", "m", set.Mode, "data is written as `M`: auto raw pretty quoted table jsonl json csv tsv nul hex kvsh env")
 	f.BoolVar(&set.JSON, "json", set.JSON, "the same as --mode jsonl")
 	f.BoolVarP(&set.NUL, "null", "0", set.NUL, "items end in NUL")
 	f.BoolVarP(&set.Newline, "newline", "n", set.Newline, "a value ends in a newline, also in a file")
@@ -53,9 +53,7 @@ func (set *Settings) bind(root *cobra.Command) {
 	f.Var((*durationFlag)(&set.Timeout), "timeout", "give up after so long")
 	f.BoolVar(&set.NoColor, "no-color", set.NoColor, "no colour")
 	f.BoolVar(&set.Timer, "timer", set.Timer, "say how long the command took")
-	for _, name := range []string{"wait", "timeout"} {
-		f.Lookup(name).NoOptDefVal = ""
-	}
+	f.BoolP("help", "h", false, "explain the command") // what cobra looks for
 }
 
 // bindDoor declares the flags that stand before or without a command.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kvsh/format"
 	"kvsh/repl"
 )
 
@@ -76,7 +77,11 @@ func (s *Session) prompt() string {
 	case s.set.ReadOnly:
 		state = "[ro]"
 	}
-	return filepath.Base(s.path()) + state + "> "
+	family := ""
+	if s.set.Family != "" {
+		family = ":" + s.set.Family
+	}
+	return format.Safe(filepath.Base(s.path())) + family + state + "> "
 }
 
 // runRC runs the user's file of commands for the interactive shell.

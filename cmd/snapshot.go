@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,8 +54,7 @@ func (s *Session) saveSnapshot(ctx context.Context, target string) error {
 			return &refusedError{reason: fmt.Sprintf("%q exists", target), hint: "a snapshot is never overwritten; name another file"}
 		}
 		base := filepath.Base(s.path())
-		name := base[:len(base)-len(filepath.Ext(base))] + time.Now().UTC().Format("-20060102T150405Z") + ".kvs"
-		target = filepath.Join(target, name)
+		target = freeName(filepath.Join(target, strings.TrimSuffix(base, filepath.Ext(base))+time.Now().UTC().Format("-20060102T150405Z")))
 	}
 	db, err := maintain[snapshotter](ctx, s)
 	if err != nil {
@@ -68,8 +68,20 @@ func (s *Session) saveSnapshot(ctx context.Context, target string) error {
 	if err != nil {
 		return err
 	}
-	s.remark(fmt.Sprintf("saved %s: rev %d, %s, %d bytes", info.Path, info.Rev, plural(info.Keys, "key"), info.Bytes))
+	s.remark(fmt.Sprintf("saved %s: rev %d, %s, %s", info.Path, info.Rev, plural(info.Keys, "key"), format.HumanSize(info.Size)))
 	return nil
+}
+
+// freeName is the first of stem.kvs, stem-2.kvs … that is not there, for two
+// snapshots in one second.
+func freeName(stem string) string {
+	name := stem + ".kvs"
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(name); err != nil {
+			return name
+		}
+		name = fmt.Sprintf("%s-%d.kvs", stem, n)
+	}
 }
 
 func newSnapshotLs(s *Session) *cobra.Command {
@@ -175,6 +187,8 @@ refused; with --replace it is kept beside as NAME.before-restore.`,
 func (s *Session) restore(ctx context.Context, file string, replace bool) error {
 	target := s.path()
 	switch _, err := os.Stat(target); {
+	case isMemory(target):
+		return errInMemory
 	case s.set.ReadOnly:
 		return engine.ErrReadOnly
 	case s.tx != nil:

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -117,4 +118,72 @@ func TestLawGroupFaults(t *testing.T) {
 		t.Error("nothing failed")
 	}
 	t.Logf("%d committed, %d not", all, bad)
+}
+
+// Ensure that a load that keeps what is there neither replaces nor forgets what
+// others write while its table is made: keys added less keys deleted are there.
+func TestLawLoadBesideWrites(t *testing.T) {
+	r := lawRand(t)
+	seed := r.Uint64()
+	dir := filepath.Join(lawDir(t), "l.kv")
+	o := Options{Create: true, sizes: lawSizes}
+	const keys = 60
+	key := func(i int) string { return fmt.Sprintf("k%02d", i) }
+	dbs := []*DB{mustOpen(t, dir, o), mustOpen(t, dir, o)}
+	defer dbs[0].Close()
+	defer dbs[1].Close()
+	var loaded, toggled int64
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		defer close(done)
+		for range effort(10, 60, 2000) {
+			res, err := dbs[0].Load(t.Context(), func(yield func(Item, error) bool) {
+				for i := range keys {
+					if !yield(Item{Key: []byte(key(i)), Value: []byte("loaded")}, nil) {
+						return
+					}
+				}
+			}, Keep)
+			if err != nil || res.Added+res.Kept != keys {
+				t.Errorf("Load = %+v, %v, want %d keys", res, err, keys)
+				return
+			}
+			loaded += res.Added
+		}
+	})
+	group.Go(func() {
+		r := rand.New(rand.NewPCG(seed, 2))
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			var change int64
+			k := key(r.IntN(keys))
+			_, err := dbs[1].Update(t.Context(), func(tx Tx) error {
+				_, err := tx.Get(t.Context(), k)
+				if errors.Is(err, ErrNotFound) {
+					change = 1
+					return tx.Set(t.Context(), k, []byte("toggled"))
+				}
+				change = -1
+				return errors.Join(err, tx.Delete(t.Context(), k))
+			})
+			if err != nil {
+				t.Errorf("Update: %v", err)
+				return
+			}
+			toggled += change
+		}
+	})
+	group.Wait()
+	db := mustOpen(t, dir, Options{sizes: lawSizes})
+	defer db.Close()
+	got, rev, err := dump(db, Newest)
+	if err != nil || int64(len(got)) != loaded+toggled {
+		t.Errorf("%d keys are there, %v, want %d added by loads and %d by others", len(got), err, loaded, toggled)
+	}
+	t.Logf("revision %d, %d added by loads", rev, loaded)
 }

@@ -218,7 +218,11 @@ func (db *DB) fold(ctx context.Context) error {
 		return err
 	}
 	cut, err := db.oldHistory(ctx, b, b.man.historyBytes+t.bytes)
-	if err != nil {
+	if errors.Is(err, ErrDamaged) {
+		// A damaged segment of history/ is no reason to let the tail grow:
+		// nothing is forgotten until it is repaired.
+		cut = historyCut{}
+	} else if err != nil {
 		return err
 	}
 	var line tableLine
