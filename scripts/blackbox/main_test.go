@@ -12,8 +12,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -132,7 +134,27 @@ func finish(t *testing.T, c *exec.Cmd, stdin string) result {
 	if err != nil && !errors.As(err, &exit) && c.ProcessState == nil {
 		t.Fatalf("%s: %v", describe(c.Args), err)
 	}
+	for _, m := range advice.FindAllStringSubmatch(stderr.String(), -1) {
+		if !isCommand(m[1]) {
+			t.Errorf("%s: the message names kvsh %s, which is no command: %s", describe(c.Args), m[1], short(stderr.String()))
+		}
+	}
 	return result{stdout.String(), stderr.String(), c.ProcessState.ExitCode()}
+}
+
+// advice is a command that a message tells the user of.
+var advice = regexp.MustCompile(`"kvsh (?:-\S+ \S+ )*([a-z]+)`)
+
+var known sync.Map // command to whether help knows it
+
+// isCommand reports whether the program has a command.
+func isCommand(name string) bool {
+	if is, ok := known.Load(name); ok {
+		return is.(bool)
+	}
+	is := exec.Command(program, "help", name).Run() == nil
+	known.Store(name, is)
+	return is
 }
 
 // must runs one command, fails the test unless it exits with 0, and returns
