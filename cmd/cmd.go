@@ -163,7 +163,7 @@ func hint(err error) string {
 	case errors.Is(err, engine.ErrConflict):
 		return "nothing was written; run the transaction again"
 	case errors.Is(err, engine.ErrDamaged):
-		return `"kvsh check" shows what is affected; "kvsh repair" plans the way out`
+		return `"kvsh check" shows what is affected; "kvsh snapshot restore" brings back a snapshot`
 	case errors.Is(err, engine.ErrBusy):
 		return "--wait 30s waits longer"
 	case errors.Is(err, engine.ErrNewer):

@@ -30,17 +30,26 @@ func TestNoFlippedBitPasses(t *testing.T) {
 		want[fmt.Sprintf("key%02d", i)] = text(r, 10+r.IntN(50))
 	}
 	d.must(t, jsonl(t, want), "import", "--format", "jsonl")
-	if hasCommand(t, "compact") { // into a table
-		d.must(t, "", "compact")
+	for range 40 { // enough for the log to be rotated
+		d.must(t, text(r, 30_000), "set", "large")
 	}
+	d.must(t, "", "set", "large", "x")
+	want["large"] = "x"
+	d.must(t, "", "compact") // into a table, and what the log held into history
 	for i := range 20 {
 		key, value := fmt.Sprintf("key%02d", 2*i), text(r, 10+r.IntN(50))
 		d.must(t, "", "set", key, value)
 		want[key] = value
 	}
+	appendToLog(t, d, bytesOf(r, 100))
+	d.must(t, "", "set", "last", "x") // moves what was appended to quarantine
+	want["last"] = "x"
+
+	kinds := map[string]bool{}
 	flips, refused := 0, 0
 	for _, name := range files(t, string(d)) {
 		path := filepath.Join(string(d), name)
+		kinds[regexp.MustCompile(`/.*`).ReplaceAllString(name, "/")] = true
 		n, no := flipFile(t, d, r.Uint64, path, name, want)
 		flips += n
 		refused += no
@@ -48,13 +57,38 @@ func TestNoFlippedBitPasses(t *testing.T) {
 	}
 	t.Logf("%d bits flipped in all, reading refused for %d", flips, refused)
 
+	for _, kind := range []string{"FORMAT", "LOCK", "MANIFEST", "MARK", "log/", "history/", "tables/", "quarantine/"} {
+		if !kinds[kind] {
+			t.Errorf("no bit of %s was flipped: there is no such file", kind)
+		}
+	}
+
 	t.Run("snapshot", func(t *testing.T) {
-		needCommand(t, "snapshot")
 		file := filepath.Join(filepath.Dir(string(d)), "backup.kvs")
 		d.must(t, "", "snapshot", "save", file)
 		n, no := flipFile(t, db(file), r.Uint64, file, "backup.kvs", want)
 		t.Logf("%d bits flipped, reading refused for %d", n, no)
 	})
+}
+
+// appendToLog leaves bytes behind the last record of the log, as a write that
+// was cut short does.
+func appendToLog(t *testing.T, d db, data string) {
+	t.Helper()
+	segments, err := filepath.Glob(filepath.Join(string(d), "log", "*"))
+	if err != nil || len(segments) == 0 {
+		t.Fatalf("no segment in the log of %s: %v", d, err)
+	}
+	f, err := os.OpenFile(segments[len(segments)-1], os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // files lists the files of a database by their paths below it.

@@ -12,9 +12,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -133,7 +134,27 @@ func finish(t *testing.T, c *exec.Cmd, stdin string) result {
 	if err != nil && !errors.As(err, &exit) && c.ProcessState == nil {
 		t.Fatalf("%s: %v", describe(c.Args), err)
 	}
+	for _, m := range advice.FindAllStringSubmatch(stderr.String(), -1) {
+		if !isCommand(m[1]) {
+			t.Errorf("%s: the message names kvsh %s, which is no command: %s", describe(c.Args), m[1], short(stderr.String()))
+		}
+	}
 	return result{stdout.String(), stderr.String(), c.ProcessState.ExitCode()}
+}
+
+// advice is a command that a message tells the user of.
+var advice = regexp.MustCompile(`"kvsh (?:-\S+ \S+ )*([a-z]+)`)
+
+var known sync.Map // command to whether help knows it
+
+// isCommand reports whether the program has a command.
+func isCommand(name string) bool {
+	if is, ok := known.Load(name); ok {
+		return is.(bool)
+	}
+	is := exec.Command(program, "help", name).Run() == nil
+	known.Store(name, is)
+	return is
 }
 
 // must runs one command, fails the test unless it exits with 0, and returns
@@ -225,33 +246,5 @@ func need(t *testing.T, programs ...string) {
 		if _, err := exec.LookPath(p); err != nil {
 			t.Skipf("no %s here", p)
 		}
-	}
-}
-
-// core is commands that every version has: without one of them the tests would
-// pass by skipping.
-var core = []string{"get", "set", "del", "list", "count", "mset", "incr", "begin", "commit", "import", "export", "check"}
-
-// hasCommand reports whether the program has the command a line begins with,
-// after any flags. One that another version lacks is skipped, not failed.
-func hasCommand(t *testing.T, args ...string) bool {
-	t.Helper()
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
-		return true
-	}
-	if err := exec.Command(program, args[0], "--help").Run(); err == nil {
-		return true
-	}
-	if slices.Contains(core, args[0]) {
-		t.Errorf("kvsh %s --help fails: every kvsh has that command", args[0])
-	}
-	return false
-}
-
-// needCommand skips the test unless the program has the command.
-func needCommand(t *testing.T, args ...string) {
-	t.Helper()
-	if !hasCommand(t, args...) && !t.Failed() {
-		t.Skipf("this kvsh has no command %s", args[0])
 	}
 }
