@@ -72,6 +72,7 @@ type envImport struct {
 	*importer
 
 	isExport bool   // after the word export, until the command ends
+	hasWord  bool   // the command has an assignment
 	value    []byte // of the assignment just read, without its quotes
 }
 
@@ -102,13 +103,19 @@ func (m *envImport) records(yield func(Record) bool) error {
 func (m *envImport) token(yield func(Record) bool) (n int, err error) {
 	w := m.window()
 	if len(w) == 0 {
+		if m.err == nil && m.isExport && !m.hasWord {
+			return 0, m.fail(0, faultNoLineFeed)
+		}
 		return 0, m.err
 	}
 	switch w[0] {
 	case ' ', '\t':
 		return 1, nil
 	case '\n', ';':
-		m.isExport = false
+		if !m.hasWord && (m.isExport || w[0] == ';') {
+			return 0, m.fail(0, faultEnvWord)
+		}
+		m.isExport, m.hasWord = false, false
 		return 1, nil
 	case '#':
 		n, ended, err := m.lineEnd()
@@ -117,8 +124,13 @@ func (m *envImport) token(yield func(Record) bool) (n int, err error) {
 		}
 		return n, err
 	}
+	return m.command(yield)
+}
+
+// command takes the word that the window begins with: an assignment, or export.
+func (m *envImport) command(yield func(Record) bool) (n int, err error) {
 	for {
-		w = m.window()
+		w := m.window()
 		n, name, fault := m.word(w)
 		switch {
 		case fault == faultNoLineFeed && !m.eof:
@@ -128,6 +140,8 @@ func (m *envImport) token(yield func(Record) bool) (n int, err error) {
 			continue
 		case fault != "":
 			return 0, m.fail(n, fault)
+		case name < 0 && (m.isExport || m.hasWord):
+			return 0, m.fail(0, faultEnvWord)
 		case name < 0:
 			m.isExport = true
 			return n, nil
@@ -139,6 +153,7 @@ func (m *envImport) token(yield func(Record) bool) (n int, err error) {
 		if !yield(r) {
 			return 0, errStopped
 		}
+		m.hasWord = true
 		return n, nil
 	}
 }
@@ -159,7 +174,7 @@ func (m *envImport) word(text []byte) (n, name int, fault string) {
 	case string(text[:name]) == "export" && (text[name] == ' ' || text[name] == '\t'):
 		return name, -1, ""
 	case !isEnvName(text[:name]) || text[name] != '=':
-		return 0, 0, "want NAME=value, where a name has letters, digits and _"
+		return 0, 0, faultEnvWord
 	}
 	m.value = m.value[:0]
 	n = name + 1
@@ -180,7 +195,7 @@ func (m *envImport) word(text []byte) (n, name int, fault string) {
 		case '"':
 			size, fault = m.doubleQuoted(text[n:])
 		default:
-			size, fault = m.bare(text[n:], n == name+1 || text[n-1] == ':')
+			size, fault = m.bare(text[n:])
 		}
 		if n += size; fault != "" {
 			return n, 0, fault
@@ -196,13 +211,14 @@ func isEnvNameByte(c byte) bool {
 
 // The faults that a word can have.
 const (
+	faultEnvWord   = "want NAME=value, where a name has letters, digits and _"
 	faultEnvNUL    = "a NUL byte, which no variable can hold"
 	faultEnvExpand = "sh would replace this: put it in '…'"
 )
 
 // bare takes the byte that text begins with, outside of quotes, and the one
-// after a backslash. atStart says that a ~ here would be a directory.
-func (m *envImport) bare(text []byte, atStart bool) (size int, fault string) {
+// after a backslash.
+func (m *envImport) bare(text []byte) (size int, fault string) {
 	switch c := text[0]; c {
 	case '\\':
 		switch {
@@ -223,7 +239,7 @@ func (m *envImport) bare(text []byte, atStart bool) (size int, fault string) {
 	case '\r':
 		return 0, "a carriage return, which sh takes as part of the value (put it in '…', or end the lines in LF alone)"
 	case '~':
-		if atStart {
+		if len(m.value) == 0 || m.value[len(m.value)-1] == ':' { // a directory
 			return 0, faultEnvExpand
 		}
 	case '*', '?', '[', '{':

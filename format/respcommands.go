@@ -34,7 +34,7 @@ func respCommandOf(name string) (c respCommand, ok bool) {
 	case "GETDEL":
 		c = respCommand{(*redisImport).del, 2, 2}
 	case "EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT":
-		c = respCommand{(*redisImport).expire, 3, 4}
+		c = respCommand{(*redisImport).expire, 3, 5}
 	case "PERSIST":
 		c = respCommand{(*redisImport).persist, 2, 2}
 	case "APPEND":
@@ -226,10 +226,8 @@ func (m *redisImport) del(string) error {
 	return nil
 }
 
+// expire is EXPIRE key s [NX|XX] [GT|LT] and its like.
 func (m *redisImport) expire(name string) error {
-	if len(m.args) > 3 {
-		return m.failAt(0, name+" with a condition")
-	}
 	key := m.args[1]
 	at, err := m.moment(m.args[2], !strings.HasPrefix(name, "P"), !strings.HasSuffix(name, "AT"))
 	if err != nil {
@@ -241,6 +239,24 @@ func (m *redisImport) expire(name string) error {
 	}
 	if !old.isThere {
 		return m.absent(name, key)
+	}
+	for _, option := range m.args[3:] {
+		holds := false
+		switch strings.ToUpper(string(option)) {
+		case "NX":
+			holds = old.expires.IsZero()
+		case "XX":
+			holds = !old.expires.IsZero()
+		case "GT": // than never, nothing is
+			holds = !old.expires.IsZero() && at.After(old.expires)
+		case "LT":
+			holds = old.expires.IsZero() || at.Before(old.expires)
+		default:
+			return m.failAt(0, name+" with an unknown option "+quoteStart(option))
+		}
+		if !holds {
+			return nil
+		}
 	}
 	return m.putUntil(key, old.value, at)
 }
