@@ -353,8 +353,8 @@ const rdbBody = "\xfa\x09redis-ver\x057.2.4\xfa\x0aredis-bits\xc0\x40" + // aux
 	"\x00\x01a\xc0\xff" + // -1 in a byte
 	"\xf9\x05\x00\x01b\xc1\x00\x80" + // frequency, -32768 in two
 	"\xf8\x40\xff\x00\x01c\xc2\xff\xff\xff\x7f" + // idle, 2147483647 in four
-	"\xfc\x7b\xc4\xdd\xfd\xa1\x01\x00\x00\x00\x01d\x40\x01x" + // expiry in ms, length in 14 bits
-	"\xfd\x80\x5b\xfe\x6a\x00\x01e\x80\x00\x00\x00\x01y" + // in seconds, length in 32 bits
+	"\xfc\x7b\x8c\x1e\xfd\xa1\x01\x00\x00\x00\x01d\x40\x01x" + // expiry in ms, length in 14 bits
+	"\xfd\x80\x4f\x01\x6b\x00\x01e\x80\x00\x00\x00\x01y" + // in seconds, length in 32 bits
 	"\x00\x01f\xc3\x05\x0a\x00z\xe0\x00\x00" + // LZF: z and nine more
 	"\xf7\x81\x00\x00\x00\x00\x00\x00\x00\x01\x02\x00\x05\x01q\x00" + // data of a module
 	"\xfe\x03\x00\x01g\x01h" // database 3
@@ -362,7 +362,7 @@ const rdbBody = "\xfa\x09redis-ver\x057.2.4\xfa\x0aredis-bits\xc0\x40" + // aux
 // Ensure that a dump is read for what it means.
 func TestRDBStrings(t *testing.T) {
 	got := show(mustImport(t, FormatRDB, rdbFile(11, rdbBody)))
-	const want = "a=-1 b=-32768 c=2147483647 d=x@2026-11-21T10:40:52.859Z e=y@2026-11-19T20:13:20.000Z f=zzzzzzzzzz db3/g=h"
+	const want = "a=-1 b=-32768 c=2147483647 d=x@2026-11-21T08:00:00.123Z e=y@2026-11-21T08:00:00.000Z f=zzzzzzzzzz db3/g=h"
 	if got != want {
 		t.Errorf("import = %q\nwant %q", got, want)
 	}
