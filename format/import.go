@@ -80,7 +80,7 @@ type Importer interface {
 // NewImporter returns a reader of the format. The input must be uncompressed:
 // see NewDecompressor. The caller closes r. All memory an importer takes
 // is a buffer of 256 KiB and what the largest record needs; the Redis formats
-// also remember up to 64 MiB of keys and values. For a format that
+// also remember up to 32 MiB of keys and values. For a format that
 // cannot be read, the error comes from Records.
 func NewImporter(r io.Reader, f Format, o ImportOptions) Importer {
 	src := newSource(r, o.Name)

@@ -155,6 +155,7 @@ func (m *redisImport) rdbMoment(code byte) (t time.Time, err error) {
 
 // checkSum compares the checksum at the end of the dump.
 func (m *redisImport) checkSum() error {
+	m.sum()
 	want := m.checksum
 	b, err := m.take(8)
 	if err != nil {
@@ -173,6 +174,7 @@ func (m *redisImport) take(n int) ([]byte, error) {
 		if m.eof {
 			return nil, m.cut()
 		}
+		m.sum()
 		if err := m.more(); err != nil {
 			return nil, m.withoutLine(err)
 		}
@@ -182,11 +184,18 @@ func (m *redisImport) take(n int) ([]byte, error) {
 	return b, nil
 }
 
-// consume takes bytes of the dump that the window has, and sums them up.
+// consume takes bytes of the dump that the window has.
 func (m *redisImport) consume(n int) {
-	// Redis neither begins nor ends with the complement, as package crc64 does.
-	m.checksum = ^crc64.Update(^m.checksum, m.table, m.window()[:n])
 	m.use(n, 0)
+	m.unsummed += n
+}
+
+// sum adds what was taken to the checksum: before the window moves, for the
+// checksum of much at once is several times as fast.
+func (m *redisImport) sum() {
+	// Redis neither begins nor ends with the complement, as package crc64 does.
+	m.checksum = ^crc64.Update(^m.checksum, m.table, m.buf[m.start-m.unsummed:m.start])
+	m.unsummed = 0
 }
 
 // cut is the error for a dump that ends too early.
@@ -212,6 +221,7 @@ func (m *redisImport) discard(n uint64) error {
 			if m.eof {
 				return m.cut()
 			}
+			m.sum()
 			if err := m.more(); err != nil {
 				return m.withoutLine(err)
 			}

@@ -26,6 +26,7 @@ type redisImport struct {
 	unsupported *InputError // the first thing of another type, unless skips
 
 	checksum uint64       // of the dump, so far
+	unsummed int          // bytes before the window that are not yet in it
 	table    *crc64.Table // for the checksum
 	key      []byte       // of the dump's record
 	value    []byte       // of the record, where it is not in the window
@@ -187,7 +188,7 @@ type redisMemory struct {
 }
 
 // redisMemorySize bounds the memory for keys, in bytes.
-const redisMemorySize = 64 << 20
+const redisMemorySize = 32 << 20
 
 // redisEntrySize is what an entry takes in a map besides its bytes, about.
 const redisEntrySize = 128

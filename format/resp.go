@@ -25,7 +25,7 @@ import (
 // Database 0 is the default family, 1 is db1, and so on. A deleted key is a
 // Record with Delete. Commands on strings, expiries, SELECT, MULTI and EXEC are
 // carried out; which, stands in respCommandOf. Those that need the value of
-// before (INCR, APPEND, EXPIRE …) find what the last 64 MiB of keys and values
+// before (INCR, APPEND, EXPIRE …) find what the last 32 MiB of keys and values
 // in the file have set, and are refused for keys further back. Commands of other
 // types are counted and refused by name, or left out as
 // ImportOptions.SkipUnsupported says; all others are refused.

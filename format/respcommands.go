@@ -27,6 +27,8 @@ func respCommandOf(name string) (c respCommand, ok bool) {
 		c = respCommand{(*redisImport).setNew, 3, 3}
 	case "GETSET":
 		c = respCommand{(*redisImport).setMany, 3, 3}
+	case "MSETNX":
+		c = respCommand{(*redisImport).setManyNew, 3, 0}
 	case "MSET":
 		c = respCommand{(*redisImport).setMany, 3, 0}
 	case "DEL", "UNLINK":
@@ -56,16 +58,18 @@ func respCommandOf(name string) (c respCommand, ok bool) {
 }
 
 // isOtherType reports whether a command in capital letters writes data of
-// another type than string and cannot change a string.
+// another type than string. Of these only those that end in STORE can end a
+// string: they replace their first key, whatever it is.
 func isOtherType(name string) bool {
 	switch name {
 	case "HSET", "HMSET", "HSETNX", "HDEL", "HINCRBY", "HINCRBYFLOAT",
 		"HEXPIRE", "HPEXPIRE", "HEXPIREAT", "HPEXPIREAT", "HPERSIST", "HSETEX", "HGETDEL", "HGETEX",
 		"LPUSH", "RPUSH", "LPUSHX", "RPUSHX", "LPOP", "RPOP", "LSET", "LREM", "LTRIM", "LINSERT",
 		"LMOVE", "RPOPLPUSH", "BLPOP", "BRPOP", "BLMOVE", "BRPOPLPUSH", "LMPOP", "BLMPOP",
-		"SADD", "SREM", "SPOP", "SMOVE",
+		"SADD", "SREM", "SPOP", "SMOVE", "SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE",
 		"ZADD", "ZREM", "ZINCRBY", "ZREMRANGEBYSCORE", "ZREMRANGEBYRANK", "ZREMRANGEBYLEX",
-		"ZPOPMIN", "ZPOPMAX", "BZPOPMIN", "BZPOPMAX", "ZMPOP", "BZMPOP", "GEOADD",
+		"ZPOPMIN", "ZPOPMAX", "BZPOPMIN", "BZPOPMAX", "ZMPOP", "BZMPOP",
+		"ZUNIONSTORE", "ZINTERSTORE", "ZDIFFSTORE", "ZRANGESTORE", "GEOADD", "GEOSEARCHSTORE",
 		"XADD", "XDEL", "XTRIM", "XSETID", "XGROUP", "XACK", "XCLAIM", "XAUTOCLAIM",
 		"FUNCTION", "SCRIPT", "PUBLISH", "SPUBLISH":
 		return true
@@ -94,9 +98,12 @@ func (m *redisImport) do() error {
 			key = m.args[1]
 		}
 		m.skip(name, key)
+		if strings.HasSuffix(name, "STORE") {
+			return m.remove(key) // which may have been a string
+		}
 		return nil
 	}
-	return m.failAt(0, name+" cannot be imported")
+	return m.failAt(0, name+" cannot be imported (a dump of the server can: SAVE writes dump.rdb)")
 }
 
 // absent is for a command that Redis writes only for a key that is there, when
@@ -215,6 +222,16 @@ func (m *redisImport) setMany(name string) error {
 		}
 	}
 	return nil
+}
+
+// setManyNew is MSETNX, which sets all keys or, if one is there, none.
+func (m *redisImport) setManyNew(name string) error {
+	for i := 1; i < len(m.args); i += 2 {
+		if old, err := m.find(m.args[i]); err != nil || old.isThere {
+			return err
+		}
+	}
+	return m.setMany(name)
 }
 
 func (m *redisImport) del(string) error {
