@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -77,6 +78,12 @@ func formatOfData(text []byte) Format {
 	line, _, _ := bytes.Cut(text, lineFeed)
 	line = bytes.TrimSuffix(line, []byte{'\r'})
 	switch {
+	case bytes.HasPrefix(text, []byte("REDIS00")):
+		return FormatRDB
+	case isRESPStart(text):
+		return FormatRESP
+	case bytes.HasPrefix(text, []byte(dumpVersion)):
+		return FormatDump
 	case len(start) == 0 || start[0] == '{' && bytes.IndexByte(line, 0) < 0:
 		return FormatJSONL
 	case start[0] == '[' && bytes.IndexByte(line, 0) < 0:
@@ -93,6 +100,18 @@ func formatOfData(text []byte) Format {
 		return FormatTSV
 	}
 	return FormatUnknown
+}
+
+// isRESPStart reports whether text begins with a command, or with a note as it
+// stands in an append-only file.
+func isRESPStart(text []byte) bool {
+	if bytes.HasPrefix(text, []byte(respTimestamp)) {
+		return true
+	}
+	line, rest, _ := bytes.Cut(text, []byte("\r\n"))
+	count, isArray := bytes.CutPrefix(line, []byte{'*'})
+	_, err := strconv.Atoi(string(count))
+	return isArray && err == nil && len(rest) > 0 && rest[0] == '$'
 }
 
 // isCSVHeader reports whether a line names what a CSV file must hold. Quotes

@@ -22,8 +22,8 @@
 // # Files of records
 //
 // An Exporter writes records to a file and an Importer reads them back; the
-// same bytes come back through every format, and any bytes go through all but
-// nul. Both stream, in memory that the largest record decides. An Importer
+// same bytes come back through every format that is both written and read, and
+// any bytes go through all but nul and env. Both stream, in memory that the largest record decides. An Importer
 // refuses what it cannot take for exactly one meaning, and says where; a file
 // of jsonl or json that kvsh wrote, and any compressed file, is refused if it was
 // cut anywhere. The layout of each format stands beside its exporter.

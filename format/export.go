@@ -23,8 +23,8 @@ type ExportOptions struct {
 // the same error.
 type Exporter interface {
 	// Write adds a record and keeps no byte of it. Besides errors of the
-	// writer it returns ErrNUL or ErrNotHeld for a record that the format
-	// cannot hold, and refuses one that no database would take.
+	// writer it returns ErrNUL, ErrEnvName or ErrNotHeld for a record that the
+	// format cannot hold, and refuses one that no database would take.
 	Write(Record) error
 
 	// Close ends the file. It must be called once, and does not close the
@@ -48,6 +48,14 @@ func NewExporter(w io.Writer, f Format, o ExportOptions) (Exporter, error) {
 		return &kvshExport{out}, nil
 	case FormatNUL:
 		return &nulExport{sink: out, bare: o.Bare}, nil
+	case FormatEnv:
+		return &envExport{sink: out, bare: o.Bare}, nil
+	case FormatDump:
+		return &dumpExport{sink: out, bare: o.Bare}, nil
+	case FormatRESP:
+		return &respExport{sink: out, bare: o.Bare}, nil
+	case FormatSQL:
+		return newSQLExport(out), nil
 	}
 	return nil, fmt.Errorf("%w to export to: %s", ErrFormat, f)
 }
@@ -90,6 +98,9 @@ func (s *sink) check(r *Record) error {
 		return s.err
 	}
 	fault := recordFault(r)
+	if fault == "" && r.Delete {
+		fault = "an export holds no deletes"
+	}
 	if fault == "" && r.Family != "" {
 		fault = familyFault(r.Family)
 	}

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
+	"strings"
+	"time"
 )
 
 // An InputError says where the data of an import is not what it must be.
@@ -39,6 +42,21 @@ func (e *InputError) Unwrap() error { return e.Err }
 type ImportOptions struct {
 	Name   string // of the file, for messages; empty: standard input
 	Family string // column family of records that name none; empty: the default one
+
+	// Now is the moment from which FormatRESP counts an expiry like "in 10
+	// seconds", where the file does not tell its own; zero: the clock of the
+	// machine.
+	Now time.Time
+
+	// SkipUnsupported has the Redis formats leave out data of types other than
+	// strings, and count it in Skipped, where otherwise the input is refused.
+	SkipUnsupported bool
+}
+
+// Skipped is how often an importer left out something it has no room for.
+type Skipped struct {
+	Name  string // of the Redis type in a dump, such as "hash", or of the command, such as "HSET"
+	Count int64
 }
 
 // An Importer reads records. It buffers, and may read the input beyond the
@@ -53,11 +71,16 @@ type Importer interface {
 	// BytesRead is the number of (uncompressed) bytes read so far. It may be
 	// called from another goroutine, to show progress.
 	BytesRead() int64
+
+	// Skipped lists what was left out because ImportOptions.SkipUnsupported
+	// said so, sorted by name. It is complete when Records has ended.
+	Skipped() []Skipped
 }
 
 // NewImporter returns a reader of the format. The input must be uncompressed:
 // see NewDecompressor. The caller closes r. All memory an importer takes
-// is a buffer of 256 KiB and what the largest record needs. For a format that
+// is a buffer of 256 KiB and what the largest record needs; the Redis formats
+// also remember up to 32 MiB of keys and values. For a format that
 // cannot be read, the error comes from Records.
 func NewImporter(r io.Reader, f Format, o ImportOptions) Importer {
 	src := newSource(r, o.Name)
@@ -75,6 +98,12 @@ func NewImporter(r io.Reader, f Format, o ImportOptions) Importer {
 		m.read = (&kvshImport{importer: m}).records
 	case FormatNUL:
 		m.read = (&nulImport{importer: m}).records
+	case FormatEnv:
+		m.read = (&envImport{importer: m}).records
+	case FormatDump:
+		m.read = (&dumpImport{importer: m}).records
+	case FormatRESP, FormatRDB:
+		m.read = newRedisImport(m, f, o).records
 	default:
 		m.read = func(func(Record) bool) error {
 			return &InputError{Name: o.Name, Reason: fmt.Sprintf("import from format %s is not supported", f)}
@@ -89,11 +118,22 @@ type importer struct {
 	family string // of records that name none
 	last   string // the family named last, so that equal ones share a string
 
+	skipped map[string]int64 // how often each was left out
+
 	// read calls yield with each record until it returns false.
 	read func(yield func(Record) bool) error
 }
 
 func (m *importer) BytesRead() int64 { return m.bytesRead.Load() }
+
+func (m *importer) Skipped() []Skipped {
+	list := make([]Skipped, 0, len(m.skipped))
+	for name, n := range m.skipped {
+		list = append(list, Skipped{name, n})
+	}
+	slices.SortFunc(list, func(a, b Skipped) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
 
 func (m *importer) Records() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {

@@ -38,14 +38,19 @@ type Record struct {
 	Rev     uint64    // the revision that wrote it; 0: not known
 	Time    time.Time // when that was; zero: not known
 	Expires time.Time // when it ends, in milliseconds; zero: never
+
+	// Delete says that the key is deleted, as a command in FormatRESP can say.
+	// Such a record has no value, and no exporter takes it.
+	Delete bool
 }
 
 // Format is a file format that records are exported to and imported from.
 type Format uint8
 
-// The formats. All but FormatNUL hold any bytes, the column family and the
-// expiry; only the JSON formats hold revision and time too, and only these
-// show any cut of the file.
+// The formats. Up to FormatKvsh they hold any bytes, the column family and the
+// expiry, and only the JSON formats hold revision and time too. What the formats
+// of other programs hold and refuse, and which cuts of a file show, stands
+// beside the exporter of each.
 const (
 	FormatUnknown Format = iota
 	FormatJSONL          // one JSON object a line, with a header and a checksum
@@ -54,10 +59,15 @@ const (
 	FormatTSV            // tab-separated with backslash escapes
 	FormatKvsh           // a script of set commands
 	FormatNUL            // key NUL value NUL; refuses data with NUL
+	FormatEnv            // assignments of sh
+	FormatDump           // text of db_dump and mdb_dump
+	FormatRESP           // Redis commands: for redis-cli --pipe, from an append-only file
+	FormatRDB            // a Redis dump, which is only read
+	FormatSQL            // statements for sqlite3, which are only written
 )
 
 // formatNames has the names of the formats in the order of their constants.
-var formatNames = [...]string{"unknown", "jsonl", "json", "csv", "tsv", "kvsh", "nul"}
+var formatNames = [...]string{"unknown", "jsonl", "json", "csv", "tsv", "kvsh", "nul", "env", "dump", "resp", "rdb", "sql"}
 
 // String is the name ParseFormat reads.
 func (f Format) String() string {
@@ -72,11 +82,15 @@ func FormatNames() []string {
 	return append([]string(nil), formatNames[1:]...)
 }
 
-// ParseFormat returns the format of a name. It also takes "ndjson" for jsonl.
+// ParseFormat returns the format of a name. It also takes "ndjson" for jsonl and
+// "aof" for resp.
 // The error is ErrFormat and lists the names.
 func ParseFormat(name string) (Format, error) {
-	if name == "ndjson" {
+	switch name {
+	case "ndjson":
 		return FormatJSONL, nil
+	case "aof":
+		return FormatRESP, nil
 	}
 	for i, s := range formatNames[1:] {
 		if s == name {
