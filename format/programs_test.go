@@ -191,11 +191,11 @@ func TestSQLProgram(t *testing.T) {
 	for _, r := range lastRecords(records) {
 		at := ""
 		if !r.Expires.IsZero() {
-			at = r.Expires.Format(cellTimeLayout)
+			at = r.Expires.Format(timeLayout)
 		}
 		when := ""
 		if !r.Time.IsZero() {
-			when = r.Time.Format(cellTimeLayout)
+			when = r.Time.Format(timeLayout)
 		}
 		want += fmt.Sprintf("%s|%X|%X|%d|%s|%s\n", r.Family, r.Key, r.Value, r.Rev, when, at)
 	}
