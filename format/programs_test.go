@@ -191,11 +191,11 @@ func TestSQLProgram(t *testing.T) {
 	for _, r := range lastRecords(records) {
 		at := ""
 		if !r.Expires.IsZero() {
-			at = r.Expires.Format(timeLayout)
+			at = r.Expires.Format(TimeLayout)
 		}
 		when := ""
 		if !r.Time.IsZero() {
-			when = r.Time.Format(timeLayout)
+			when = r.Time.Format(TimeLayout)
 		}
 		want += fmt.Sprintf("%s|%X|%X|%d|%s|%s\n", r.Family, r.Key, r.Value, r.Rev, when, at)
 	}
