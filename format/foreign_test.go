@@ -57,6 +57,34 @@ func TestForeignRoundTrip(t *testing.T) {
 	}
 }
 
+// Ensure that files look as documented, byte for byte.
+func TestForeignGolden(t *testing.T) {
+	a := Record{Key: []byte("a"), Value: []byte("it's\n")}
+	b := Record{Key: []byte("b"), Value: []byte{0xff}, Family: "x"}
+	c := Record{Key: []byte("c"), Expires: mustTime(t, "2026-12-01T00:00:00Z"), Rev: 7, Time: mustTime(t, "2026-11-21T08:00:00Z")}
+	for _, test := range []struct {
+		f       Format
+		records []Record
+		want    string
+	}{
+		{FormatEnv, nil, ""},
+		{FormatEnv, []Record{a}, "a='it'\\''s\n'\n"},
+		{FormatDump, nil, "VERSION=3\nformat=bytevalue\ntype=btree\nHEADER=END\nDATA=END\n"},
+		{FormatDump, []Record{a, b}, "VERSION=3\nformat=bytevalue\ntype=btree\nHEADER=END\n 61\n 697427730a\nDATA=END\n" +
+			"VERSION=3\nformat=bytevalue\ndatabase=x\ntype=btree\nHEADER=END\n 62\n ff\nDATA=END\n"},
+		{FormatRESP, nil, ""},
+		{FormatRESP, []Record{a, c}, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5\r\nit's\n\r\n" +
+			"*5\r\n$3\r\nSET\r\n$1\r\nc\r\n$0\r\n\r\n$4\r\nPXAT\r\n$13\r\n1796083200000\r\n"},
+		{FormatSQL, nil, sqlHeader + "COMMIT;\n"},
+		{FormatSQL, []Record{b, c}, sqlHeader + "INSERT OR REPLACE INTO kv VALUES ('x',X'62',X'ff',NULL,NULL,NULL);\n" +
+			"INSERT OR REPLACE INTO kv VALUES ('',X'63',X'',7,'2026-11-21T08:00:00.000Z','2026-12-01T00:00:00.000Z');\nCOMMIT;\n"},
+	} {
+		if got := string(exported(t, test.f, test.records)); got != test.want {
+			t.Errorf("%s: export = %q\nwant %q", test.f, got, test.want)
+		}
+	}
+}
+
 // Ensure that a file cut anywhere is refused, or holds exactly the records
 // before the cut.
 func TestForeignCut(t *testing.T) {
