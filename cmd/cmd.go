@@ -110,11 +110,12 @@ func exitCode(err error) int {
 		return exitTimeout
 	case errors.Is(err, errNo), errors.As(err, &no):
 		return exitNo
-	case errors.As(err, &usage), errors.As(err, &syntax):
+	case errors.As(err, &usage), errors.As(err, &syntax), errors.Is(err, format.ErrFormat):
 		return exitUsage
 	case errors.As(err, &refused):
 		return exitRefused
-	case errors.As(err, &input) && input.Err == nil, errors.Is(err, format.ErrNUL), errors.Is(err, format.ErrEnvName):
+	case errors.As(err, &input) && input.Err == nil, errors.Is(err, format.ErrNUL), errors.Is(err, format.ErrEnvName),
+		errors.Is(err, format.ErrNotHeld):
 		return exitBadInput
 	case errors.Is(err, engine.ErrNoDatabase):
 		return exitIO

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,16 +17,19 @@ import (
 
 func newExport(s *Session) *cobra.Command {
 	var (
-		sel          selector
-		name, target string
+		sel selector
+		o   exportOptions
 	)
 	c := &cobra.Command{
 		Use:   "export [PATTERN]",
 		Short: "Write keys and values in a format of files",
 		Long: `Writes the selected keys, with values and expiries, of one state of the
-database. Formats: jsonl (the default), json, csv, tsv, kvsh, nul. With -o the
-file appears whole or not at all; its name says the format if --format does not,
-and .gz or .zst at the end compresses it.`,
+database, of the default column family or that of --cf, or with --all of every
+one. Formats: jsonl (the default), json, csv, tsv, kvsh, nul, env, dump
+(Berkeley DB and LMDB), resp (Redis), sql (sqlite3). The last five do not hold
+all there is: what has an expiry, or is in a family, is refused unless --bare
+leaves that out. With -o the file appears whole or not at all; its name says the
+format if --format does not, and .gz or .zst at the end compresses it.`,
 		Example:           "kvsh export --prefix user:\nkvsh export --format csv 'user:*'\nkvsh export -o backup.jsonl.zst",
 		Args:              operands(0, 1),
 		ValidArgsFunction: completeKeys(s),
@@ -34,32 +38,46 @@ and .gz or .zst at the end compresses it.`,
 			if len(args) > 0 {
 				sel.pattern = args[0]
 			}
-			if err := s.export(c.Context(), sel, name, target); err != nil {
+			if err := s.export(c.Context(), sel, o); err != nil {
 				return fmt.Errorf("export: %w", err)
 			}
 			return nil
 		},
 	}
 	sel.bind(c)
-	c.Flags().StringVar(&name, "format", "", "the format `F`")
-	c.Flags().StringVarP(&target, "output", "o", "", "write to `FILE`, - for stdout")
+	f := c.Flags()
+	f.StringVar(&o.format, "format", "", "the format `F`")
+	f.StringVarP(&o.target, "output", "o", "", "write to `FILE`, - for stdout")
+	f.BoolVar(&o.all, "all", false, "all column families")
+	f.BoolVar(&o.bare, "bare", false, "leave out what the format cannot hold: expiries, families")
 	return c
 }
 
+// exportOptions are the flags of export.
+type exportOptions struct {
+	format, target string
+	all            bool // families
+	bare           bool // without what the format cannot hold
+}
+
 // export writes a selection to the output or to a file.
-func (s *Session) export(ctx context.Context, sel selector, name, target string) error {
-	f, err := exportFormat(name, target)
+func (s *Session) export(ctx context.Context, sel selector, o exportOptions) error {
+	target := o.target
+	f, err := exportFormat(o.format, target)
 	if err != nil {
 		return err
 	}
+	if o.all && s.set.Family != "" {
+		return usagef("--all and --cf do not go together")
+	}
 	if target == "" || target == "-" {
-		return s.exportTo(ctx, sel, f, s.out)
+		return s.exportTo(ctx, sel, o, f, s.out)
 	}
 	if err := s.otherFiles("-o"); err != nil {
 		return err
 	}
 	if s.set.DryRun {
-		if err := s.exportTo(ctx, sel, f, io.Discard); err != nil {
+		if err := s.exportTo(ctx, sel, o, f, io.Discard); err != nil {
 			return err
 		}
 		s.remark("dry run: would write " + target)
@@ -71,7 +89,7 @@ func (s *Session) export(ctx context.Context, sel selector, name, target string)
 		if err != nil {
 			return err
 		}
-		if err := s.exportTo(ctx, sel, f, z); err != nil {
+		if err := s.exportTo(ctx, sel, o, f, z); err != nil {
 			z.Close()
 			return err
 		}
@@ -104,37 +122,68 @@ func parseFormat(name string) (format.Format, error) {
 	return f, nil
 }
 
-func (s *Session) exportTo(ctx context.Context, sel selector, f format.Format, w io.Writer) error {
+func (s *Session) exportTo(ctx context.Context, sel selector, o exportOptions, f format.Format, w io.Writer) error {
 	r, none, err := sel.resolve()
 	if err != nil {
 		return err
 	}
 	var x format.Exporter
+	left := 0 // families
 	err = s.view(ctx, func(tx engine.Tx) error {
 		x, err = format.NewExporter(w, f, format.ExportOptions{
-			Database: filepath.Base(s.path()), Rev: uint64(tx.Rev()), Time: tx.Now(),
+			Database: filepath.Base(s.path()), Rev: uint64(tx.Rev()), Time: tx.Now(), Bare: o.bare,
 		})
 		if err != nil || none {
 			return err
 		}
-		for e, err := range tx.Scan(ctx, r) {
-			if err != nil {
-				return err
-			}
-			err = x.Write(format.Record{
-				Family: s.set.Family, Key: []byte(e.Key), Value: e.Value,
-				Rev: uint64(e.Rev), Time: e.Stamp.Time(), Expires: e.Expires,
-			})
-			if err != nil {
+		others, err := userFamilies(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := exportFamily(ctx, x, tx, s.set.Family, r); err != nil {
+			return err
+		}
+		if !o.all {
+			left = len(others)
+			return nil
+		}
+		for _, family := range others {
+			if err := exportFamily(ctx, x, tx.In(family), family, r); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = x.Close()
 	}
-	return x.Close()
+	if err == nil && left > 0 && s.set.Family == "" {
+		s.remark(fmt.Sprintf("column families left out: %d; --all exports every one", left))
+	}
+	return err
+}
+
+// userFamilies are the column families but the default one and those that are
+// the database's own.
+func userFamilies(ctx context.Context, tx engine.Tx) ([]string, error) {
+	all, err := tx.Families(ctx)
+	return slices.DeleteFunc(all, func(name string) bool { return strings.HasPrefix(name, ".") }), err
+}
+
+func exportFamily(ctx context.Context, x format.Exporter, tx engine.Tx, family string, r engine.Range) error {
+	for e, err := range tx.Scan(ctx, r) {
+		if err != nil {
+			return err
+		}
+		err = x.Write(format.Record{
+			Family: family, Key: []byte(e.Key), Value: e.Value,
+			Rev: uint64(e.Rev), Time: e.Stamp.Time(), Expires: e.Expires,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeFile makes a file appear whole, with what write writes, or not at all:

@@ -23,6 +23,7 @@ type importOptions struct {
 	onConflict  string
 	addPrefix   string
 	stripPrefix string
+	skip        bool // data of types that are no strings
 }
 
 func newImport(s *Session) *cobra.Command {
@@ -31,9 +32,10 @@ func newImport(s *Session) *cobra.Command {
 		Use:   "import [FILE]",
 		Short: "Read keys and values from a file, all or nothing",
 		Long: `Reads a file, or stdin, and writes its keys in one transaction, or nothing if
-there is anything wrong with it. Formats: jsonl, json, csv, tsv, kvsh, nul, also
-compressed; the name or the content says which, or --format. A dry run counts a
-key that stands twice in the file twice.`,
+there is anything wrong with it. Formats: jsonl, json, csv, tsv, kvsh, nul, env,
+dump (Berkeley DB and LMDB), resp (Redis, also its append-only files), rdb
+(Redis dumps), all of them also compressed; the name or the content says which,
+or --format. A dry run counts a key that stands twice in the file twice.`,
 		Example:     "kvsh import users.jsonl\nkvsh import --format csv --add-prefix user: users.csv",
 		Args:        operands(0, 1),
 		Annotations: exits("0, 6 a key is there and --on-conflict fail, 7 bad data: nothing is written"),
@@ -49,6 +51,7 @@ key that stands twice in the file twice.`,
 	f.StringVar(&o.onConflict, "on-conflict", "replace", "keys that are there: replace, keep or fail")
 	f.StringVar(&o.addPrefix, "add-prefix", "", "put `P` before each key")
 	f.StringVar(&o.stripPrefix, "strip-prefix", "", "take `P` off each key that begins with it")
+	f.BoolVar(&o.skip, "skip-unsupported", false, "of Redis files: leave out lists, sets and the like, and say how many")
 	s.set.bindRev(c)
 	return c
 }
@@ -74,13 +77,13 @@ func (s *Session) importFile(c *cobra.Command, args []string, o importOptions) e
 	case s.stdinIsScript, s.door == doorShell, s.InTerminal:
 		return usageOf(c, "FILE is missing")
 	}
-	records, closeInput, err := s.records(name, in, o)
+	x, closeInput, err := s.importer(name, in, o)
 	if err != nil {
 		return err
 	}
 	defer closeInput()
 	items := func(yield func(engine.Item, error) bool) {
-		for r, err := range records {
+		for r, err := range x.Records() {
 			if !yield(s.item(r, o), err) || err != nil {
 				return
 			}
@@ -89,6 +92,9 @@ func (s *Session) importFile(c *cobra.Command, args []string, o importOptions) e
 	result, w, err := s.load(c.Context(), items, on)
 	if err != nil {
 		return err
+	}
+	for _, skipped := range x.Skipped() {
+		s.remark(fmt.Sprintf("%s: %d left out", skipped.Name, skipped.Count))
 	}
 	return s.imported(result, w)
 }
@@ -105,8 +111,8 @@ func conflictRule(name string) (engine.OnConflict, error) {
 	return 0, &usageError{reason: fmt.Sprintf("--on-conflict: unknown rule %q", name), hint: "rules are replace, keep, fail"}
 }
 
-// records opens what a file holds.
-func (s *Session) records(name string, in io.Reader, o importOptions) (iter.Seq2[format.Record, error], func() error, error) {
+// importer opens what a file holds.
+func (s *Session) importer(name string, in io.Reader, o importOptions) (format.Importer, func() error, error) {
 	raw := bufio.NewReaderSize(in, format.DetectSize)
 	head, err := raw.Peek(format.DetectSize)
 	if err != nil && err != io.EOF {
@@ -120,8 +126,8 @@ func (s *Session) records(name string, in io.Reader, o importOptions) (iter.Seq2
 		return nil, nil, err
 	}
 	plain := format.NewDecompressor(raw, z)
-	x := format.NewImporter(plain, f, format.ImportOptions{Name: name})
-	return x.Records(), plain.Close, nil
+	x := format.NewImporter(plain, f, format.ImportOptions{Name: name, SkipUnsupported: o.skip})
+	return x, plain.Close, nil
 }
 
 // item is a record as it is written to the database.
@@ -137,7 +143,7 @@ func (s *Session) item(r format.Record, o importOptions) engine.Item {
 	if s.set.Family != "" {
 		family = s.set.Family
 	}
-	return engine.Item{Family: family, Key: key, Value: r.Value, Expires: r.Expires}
+	return engine.Item{Family: family, Key: key, Value: r.Value, Expires: r.Expires, Delete: r.Delete}
 }
 
 // load writes the items: by the engine's own way for any amount, or into the
@@ -206,6 +212,8 @@ func loadOne(ctx context.Context, tx engine.Tx, item engine.Item, on engine.OnCo
 	key := string(item.Key)
 	old, err := tx.Get(ctx, key)
 	switch {
+	case errors.Is(err, engine.ErrNotFound) && item.Delete:
+		return nil
 	case errors.Is(err, engine.ErrNotFound):
 		result.Added++
 	case err != nil:
@@ -215,6 +223,8 @@ func loadOne(ctx context.Context, tx engine.Tx, item engine.Item, on engine.OnCo
 	case on == engine.Keep:
 		result.Kept++
 		return nil
+	case item.Delete:
+		result.Deleted++
 	case bytes.Equal(old.Value, item.Value) && sameMoment(old.Expires, item.Expires):
 		result.Same++
 		return nil
@@ -223,6 +233,9 @@ func loadOne(ctx context.Context, tx engine.Tx, item engine.Item, on engine.OnCo
 	}
 	if !write {
 		return nil
+	}
+	if item.Delete {
+		return tx.Delete(ctx, key)
 	}
 	// The item's bytes hold only until the next one.
 	return put(ctx, tx, engine.Entry{Key: key, Value: bytes.Clone(item.Value), Expires: item.Expires})
@@ -243,17 +256,20 @@ func (s *Session) imported(r engine.LoadResult, w written) error {
 		return err
 	}
 	if isRecordMode(m) {
-		columns := make([]format.Column, 0, 4)
-		for _, name := range []string{"added", "changed", "same", "kept"} {
+		columns := make([]format.Column, 0, 5)
+		for _, name := range []string{"added", "changed", "same", "kept", "deleted"} {
 			columns = append(columns, format.Column{Name: name, Kind: format.Int})
 		}
-		if err := s.row(columns, r.Added, r.Changed, r.Same, r.Kept); err != nil {
+		if err := s.row(columns, r.Added, r.Changed, r.Same, r.Kept, r.Deleted); err != nil {
 			return err
 		}
 	} else {
 		text := fmt.Sprintf("%d added, %d changed, %d same", r.Added, r.Changed, r.Same)
 		if r.Kept > 0 {
 			text += fmt.Sprintf(", %d kept", r.Kept)
+		}
+		if r.Deleted > 0 {
+			text += fmt.Sprintf(", %d deleted", r.Deleted)
 		}
 		s.remark(text)
 	}
