@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/term"
@@ -13,7 +14,8 @@ import (
 
 // Main runs the program with the streams and the environment of the process
 // and returns its exit code. Ctrl-C and SIGTERM end the context of what is
-// running; the second one ends the process.
+// running, and the second one ends the process; in the shell Ctrl-C ends only
+// the command.
 func Main(args []string) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -23,14 +25,21 @@ func Main(args []string) int {
 	// in the middle of something. (Ignoring the signal would pass to children.)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	s := processStreams()
+	var inShell atomic.Bool
+	s.KeepInterrupts = func() { inShell.Store(true) }
 	go func() {
-		sig := <-signals
-		signal.Reset(os.Interrupt, syscall.SIGTERM)
-		if sig == syscall.SIGTERM {
-			cancel(errTerminated)
+		for sig := range signals {
+			switch {
+			case sig == syscall.SIGTERM:
+				cancel(errTerminated)
+			case inShell.Load():
+				continue // it ends one command, see runShellCommand
+			default:
+				cancel(context.Canceled)
+			}
+			signal.Reset(os.Interrupt, syscall.SIGTERM)
 			return
 		}
-		cancel(context.Canceled)
 	}()
 	return Run(ctx, args, s)
 }

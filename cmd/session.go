@@ -23,6 +23,10 @@ type Streams struct {
 	Getenv      func(string) string                   // the environment
 	Editor      func(s *Session) (repl.Editor, error) // reads lines at a terminal
 	Ask         func(question string) (string, error) // asks there
+
+	// KeepInterrupts is called when the shell begins: from then on Ctrl-C ends
+	// a command and no longer the context of the process. It may be nil.
+	KeepInterrupts func()
 }
 
 // door is the way by which a command came in.

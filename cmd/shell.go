@@ -41,6 +41,9 @@ func newShell(s *Session) *cobra.Command {
 // command ended.
 func (s *Session) runShell(ctx context.Context) error {
 	s.door = doorShell
+	if s.KeepInterrupts != nil {
+		s.KeepInterrupts()
+	}
 	editor, err := s.Editor(s)
 	if err != nil {
 		return fmt.Errorf("shell: %w", err)
