@@ -157,6 +157,9 @@ func (s *Session) exportTo(ctx context.Context, sel selector, o exportOptions, f
 	if err == nil {
 		err = x.Close()
 	}
+	if err == nil {
+		err = s.out.Flush() // whoever has gone away needs no remark
+	}
 	if err == nil && left > 0 && s.set.Family == "" {
 		s.remark(fmt.Sprintf("column families left out: %d; --all exports every one", left))
 	}

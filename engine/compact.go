@@ -46,14 +46,7 @@ func (db *DB) Compact(ctx context.Context, o CompactOptions) (CompactResult, err
 	}
 	b.release()
 	if !db.exists.Load() {
-		b, _, err := db.pin() // another process may have made it since
-		if err != nil {
-			return res, err
-		}
-		b.release()
-		if !db.exists.Load() {
-			return res, nil
-		}
+		return res, nil
 	}
 	if !o.DryRun {
 		unlock, err := db.maintainer()
