@@ -121,10 +121,25 @@ func (c *crashCase) each(r *rand.Rand, f func(first Rev, offset int64, then []by
 			r.Shuffle(len(tails), func(i, j int) { tails[i], tails[j] = tails[j], tails[i] })
 			f(first, offset, nil)
 			for _, then := range tails[:effort(1, 2, 4)] {
-				f(first, offset, then)
+				if !c.completes(first, offset, then) {
+					f(first, offset, then)
+				}
 			}
 		}
 	}
+}
+
+// completes reports whether bytes behind a cut happen to be those that were
+// cut off, up to the end of a record.
+func (c *crashCase) completes(first Rev, offset int64, then []byte) bool {
+	cut := c.img[logDir+"/"+segmentName(first)][offset:]
+	whole, _ := c.wholeAt(first, offset)
+	for n := 1; n <= min(len(then), len(cut)) && then[n-1] == cut[n-1]; n++ {
+		if more, _ := c.wholeAt(first, offset+int64(n)); more > whole {
+			return true
+		}
+	}
+	return false
 }
 
 // Ensure that a log cut at any byte opens as the state of its last whole
