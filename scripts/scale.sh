@@ -6,7 +6,7 @@
 #
 #	scripts/scale.sh [-n RECORDS] [-s SETS] [PROGRAM]
 #
-# RECORDS is 10,000,000 and SETS 100,000 unless given; that takes about eight
+# RECORDS is 10,000,000 and SETS 100,000 unless given; that takes about ten
 # minutes and 5 GB below TMPDIR. PROGRAM is ./kvsh unless named. Not a part of
 # CI: the figures mean something on an idle machine only. The exit status is 0
 # only if all answers were right; a missed budget says MISSED.
