@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -460,5 +461,58 @@ func TestConflictShowsInTheExitCode(t *testing.T) {
 	err := s.runDoor(t.Context())
 	if code := exitCode(err); code != exitNo || !strings.Contains(errs.String(), "changed by another transaction") {
 		t.Errorf("script = %v with %q, want exit 1 and the conflict", err, errs)
+	}
+}
+
+// Reads that were sent together may be answered from one state; one that was
+// sent after an answer sees what was written before that.
+func TestReadsSentLaterSeeNewerStates(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.kv")
+	db, err := engine.Open(t.Context(), path, engine.Options{Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	in, feed := io.Pipe()
+	read, out := io.Pipe()
+	done := make(chan int)
+	go func() {
+		done <- Run(context.Background(), []string{"-d", path}, Streams{
+			In: in, Out: out, Err: io.Discard, Getenv: func(string) string { return "" },
+		})
+	}()
+	for i := range 20 {
+		value := fmt.Sprintf("%03d", i)
+		if _, err := db.Update(t.Context(), func(tx engine.Tx) error {
+			return tx.Set(t.Context(), "a", []byte(value))
+		}); err != nil {
+			t.Fatal(err)
+		}
+		// The write in between begins a new state for the reads behind it.
+		want := fmt.Sprintf("%[1]s\n%[1]s\n%[1]s\n%[2]d\n", value, i)
+		if i == 0 {
+			want = fmt.Sprintf("%[1]s\n%[1]s\n%[1]s\n", value)
+		}
+		fmt.Fprintf(feed, "get a\nget a; get a\nget b\nset b %d\n", i+1)
+		b := make([]byte, len(want))
+		if _, err := io.ReadFull(read, b); err != nil || string(b) != want {
+			t.Fatalf("round %d: read %q, %v, want %q", i, b, err, want)
+		}
+	}
+	feed.Close()
+	if code := <-done; code != exitYes {
+		t.Errorf("Run = %d, want 0", code)
+	}
+}
+
+// A read behind a write on the same line sees it, also where reads before it
+// were answered together.
+func TestReadsSeeTheirOwnWrites(t *testing.T) {
+	s, out, errs := testSession(t)
+	s.set.commands = []string{"cget text; get text; set text new; get text; get text; exists text; exists none; get none; get text"}
+	err := s.runDoor(t.Context())
+	s.out.Flush()
+	if want := "abc\nabc\nnew\nnew\nnew\n"; err != nil || out.String() != want {
+		t.Errorf("script = %v with %q and %q, want %q", err, out, errs, want)
 	}
 }

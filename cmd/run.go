@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kvsh/engine"
 	"kvsh/repl"
 )
 
@@ -326,24 +327,72 @@ func (s *Session) runScript(ctx context.Context, sc script, run *scriptRun) erro
 		return err
 	}
 	defer in.Close()
-	var words []string
-	for c, err := range repl.Script(name, in) {
-		if err == nil {
-			err = ctx.Err()
+	text := repl.NewScript(name, in)
+	for {
+		c, err := text.Next()
+		if err == io.EOF {
+			return nil
 		}
-		if err == nil {
-			words = c.Texts(words[:0])
-			err = s.runLine(ctx, words)
+		if next, ok := text.Peek(); ok && err == nil && s.isRead(c.Command) && s.isRead(next) {
+			err = s.runReads(ctx, c, text, run)
+		} else {
+			err = s.runScriptCommand(ctx, c, err, run)
 		}
-		if err == nil {
-			run.answer = nil
-			continue
-		}
-		if done := s.scriptError(ctx, c, err, run); done != nil {
-			return done
+		if err != nil {
+			return err
 		}
 	}
-	return nil
+}
+
+// runScriptCommand runs a command of a script, unless there is an error in its
+// place. It returns what ends all scripts.
+func (s *Session) runScriptCommand(ctx context.Context, c repl.ScriptCommand, err error, run *scriptRun) error {
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		s.words = c.Texts(s.words[:0])
+		err = s.runLine(ctx, s.words)
+	}
+	if err == nil {
+		run.answer = nil
+		return nil
+	}
+	return s.scriptError(ctx, c, err, run)
+}
+
+// isRead reports whether a command does nothing but read a state, without
+// waiting for anything.
+func (s *Session) isRead(c repl.Command) bool {
+	return s.tx == nil && len(c.Words) == 2 && (c.Words[0].Text == "get" || c.Words[0].Text == "exists") &&
+		!strings.HasPrefix(c.Words[1].Text, "-")
+}
+
+// runReads runs a command that reads, and the reads that had been sent with
+// it, on one state. Each of them is answered with a state that was the newest
+// at a moment after it was sent and before its answer, as if it had been alone.
+func (s *Session) runReads(ctx context.Context, c repl.ScriptCommand, text *repl.Script, run *scriptRun) error {
+	var ended error
+	opened := false
+	err := s.view(ctx, func(tx engine.Tx) error {
+		opened = true
+		s.reading = tx
+		defer func() { s.reading = nil }()
+		for {
+			if ended = s.runScriptCommand(ctx, c, nil, run); ended != nil {
+				return nil
+			}
+			next, ok := text.Peek()
+			if !ok || !s.isRead(next) {
+				return nil
+			}
+			c, _ = text.Next()
+		}
+	})
+	if err != nil && !opened {
+		return s.runScriptCommand(ctx, c, nil, run) // which reports it as its own
+	}
+	return errors.Join(ended, err)
 }
 
 // scriptError reports the error of a command of a script and returns what ends

@@ -58,7 +58,10 @@ type Session struct {
 
 	tx     engine.OpenTx // what begin opened, or nil
 	atomic bool          // --atomic opened it, so no command may end it
-	use    *string       // the family that use chose in this line; nil: none
+	words  []string      // of the line of a script, kept to save their space
+	// reading is the state for reads that were sent together, see runReads.
+	reading engine.Tx
+	use     *string // the family that use chose in this line; nil: none
 }
 
 // openKey is the settings that a store is opened with.
@@ -164,8 +167,11 @@ func (s *Session) open(ctx context.Context, want access) (engine.Store, error) {
 // view runs fn on what there is to read: the open transaction, or the newest
 // state.
 func (s *Session) view(ctx context.Context, fn func(engine.Tx) error) error {
-	if s.tx != nil {
+	switch {
+	case s.tx != nil:
 		return fn(s.family(s.tx))
+	case s.reading != nil:
+		return fn(s.reading)
 	}
 	store, err := s.open(ctx, toRead)
 	if err != nil {

@@ -98,9 +98,14 @@ func (s *Session) runRC(ctx context.Context) {
 		return
 	}
 	defer f.Close()
-	for c, err := range repl.Script(f.Name(), f) {
+	script := repl.NewScript(f.Name(), f)
+	for {
+		c, err := script.Next()
 		if err == nil {
 			err = s.runLine(ctx, c.Texts(nil))
+		}
+		if errors.Is(err, io.EOF) {
+			return
 		}
 		if err != nil {
 			s.report(err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"strings"
 )
 
@@ -32,7 +31,7 @@ func (e *PositionError) Unwrap() error { return e.Err }
 // A ScriptCommand is a command with its place in the script.
 type ScriptCommand struct {
 	Command
-	source *source
+	source source
 }
 
 // Position is the place where the command begins.
@@ -45,7 +44,7 @@ type source struct {
 	text string
 }
 
-func (s *source) position(offset int) Position {
+func (s source) position(offset int) Position {
 	before := s.text[:offset]
 	return Position{
 		Name:   s.name,
@@ -57,55 +56,95 @@ func (s *source) position(offset int) Position {
 // scriptBuffer is how much of a script is read at once, in bytes.
 const scriptBuffer = 64 << 10
 
-// Script yields the commands of a script one after the other, as they are
-// read: a line is asked for only when the commands before it were taken. Lines
-// have no limit, the bytes in them may be any. Everything on a line is checked
-// before the first command of it is yielded.
-//
-// An error, a *PositionError for bad syntax or what the reader said, comes with
-// the zero command. After bad syntax the script goes on with the next line if
-// the caller does; other errors are the last pair.
-//
-// A yielded command is good until the next one is asked for.
-func Script(name string, r io.Reader) iter.Seq2[ScriptCommand, error] {
-	return func(yield func(ScriptCommand, error) bool) {
-		in := bufio.NewReaderSize(r, scriptBuffer)
-		var commands []Command
-		src := source{name: name, line: 1}
-		for {
-			text, lines, readErr := readCommandLines(in)
-			src.text = text
-			var err error
-			if readErr != nil && readErr != io.EOF {
-				yield(ScriptCommand{}, fmt.Errorf("%s: %w", name, readErr))
-				return
-			}
-			commands, err = Split(commands[:0], text, ScriptDoor)
-			if err != nil {
-				var syntax *SyntaxError
-				errors.As(err, &syntax)
-				if !yield(ScriptCommand{}, &PositionError{Position: src.position(syntax.Offset), Err: syntax}) {
-					return
-				}
-			}
-			for _, c := range commands {
-				if !yield(ScriptCommand{Command: c, source: &src}, nil) {
-					return
-				}
-			}
-			if readErr == io.EOF {
-				return
-			}
-			src.line += lines
+// A Script reads the commands of a script one after the other: a line is asked
+// for only when the commands before it were taken. Lines have no limit, the
+// bytes in them may be any. Everything on a line is checked before its first
+// command is returned.
+type Script struct {
+	in       *bufio.Reader
+	at       source
+	lines    int       // that the source has
+	commands []Command // of the source; those before next were returned
+	next     int
+	failed   error // what Next returns before it goes on: the source is no commands
+	ended    bool  // nothing is left to be read
+}
+
+// NewScript returns the script that r holds. Messages name it so.
+func NewScript(name string, r io.Reader) *Script {
+	return &Script{in: bufio.NewReaderSize(r, scriptBuffer), at: source{name: name, line: 1}}
+}
+
+// Next returns the next command. An error comes with the zero command: a *PositionError for bad
+// syntax, behind which the script goes on with the next line; what the reader
+// said, which ends it; or io.EOF.
+func (s *Script) Next() (ScriptCommand, error) {
+	for {
+		if s.next < len(s.commands) {
+			s.next++
+			return ScriptCommand{Command: s.commands[s.next-1], source: s.at}, nil
 		}
+		if err := s.failed; err != nil {
+			s.failed = nil
+			return ScriptCommand{}, err
+		}
+		if s.ended {
+			return ScriptCommand{}, io.EOF
+		}
+		s.load()
 	}
+}
+
+// Peek returns the command that Next will return, if it was in the input
+// already when that was last read, so that it had been sent before the command
+// that Next returned last was begun. It never waits.
+func (s *Script) Peek() (c Command, ok bool) {
+	for s.next == len(s.commands) {
+		if s.failed != nil || s.ended || !s.hasLine() {
+			return Command{}, false
+		}
+		s.load()
+	}
+	return s.commands[s.next], true
+}
+
+// hasLine reports whether a line can be had without reading further input.
+func (s *Script) hasLine() bool {
+	b, _ := s.in.Peek(s.in.Buffered())
+	n := bytes.IndexByte(b, '\n')
+	// An open quote would go on behind the line.
+	return n >= 0 && !hasQuote(b[:n])
+}
+
+// load reads a line, and further ones while a quote is open, and splits it
+// into commands.
+func (s *Script) load() {
+	s.at.line += s.lines
+	s.commands, s.next = s.commands[:0], 0
+	text, lines, err := readCommandLines(s.in)
+	s.at.text, s.lines = text, lines
+	s.ended = err != nil
+	if err != nil && err != io.EOF {
+		s.failed = fmt.Errorf("%s: %w", s.at.name, err)
+		return
+	}
+	s.commands, err = Split(s.commands, text, ScriptDoor)
+	var syntax *SyntaxError
+	if errors.As(err, &syntax) {
+		s.commands = s.commands[:0]
+		s.failed = &PositionError{Position: s.at.position(syntax.Offset), Err: syntax}
+	}
+}
+
+func hasQuote(line []byte) bool {
+	return bytes.IndexByte(line, '"') >= 0 || bytes.IndexByte(line, '\'') >= 0
 }
 
 // readCommandLines reads a line, and further ones while a quote is open. The
 // error io.EOF comes with the last text.
 func readCommandLines(in *bufio.Reader) (text string, lines int, err error) {
 	line, err := in.ReadSlice('\n')
-	if err == nil && bytes.IndexByte(line, '"') < 0 && bytes.IndexByte(line, '\'') < 0 {
+	if err == nil && !hasQuote(line) {
 		return string(line), 1, nil
 	}
 	var b []byte

@@ -2,7 +2,9 @@ package repl
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -166,7 +168,7 @@ func FuzzScriptIsSplit(f *testing.F) {
 			return
 		}
 		var lines [][]string
-		for c, err := range Script("s", strings.NewReader(src)) {
+		for c, err := range all("s", strings.NewReader(src)) {
 			if err != nil {
 				t.Fatalf("Script(%q): %v, Split had no error", src, err)
 			}
@@ -178,10 +180,60 @@ func FuzzScriptIsSplit(f *testing.F) {
 	})
 }
 
+// all yields what Next returns, and checks on the way that Peek foretells it.
+func all(name string, r io.Reader) iter.Seq2[ScriptCommand, error] {
+	return func(yield func(ScriptCommand, error) bool) {
+		s := NewScript(name, r)
+		for {
+			foretold, ok := s.Peek()
+			c, err := s.Next()
+			if ok && (err != nil || !slices.Equal(foretold.Texts(nil), c.Texts(nil))) {
+				panic(fmt.Sprintf("Peek = %q, but Next = %q, %v", foretold.Texts(nil), c.Texts(nil), err))
+			}
+			if err == io.EOF || !yield(c, err) || errors.Is(err, errBroken) {
+				return
+			}
+		}
+	}
+}
+
+// A chunks reader gives a piece of its input with each read.
+type chunks []string
+
+func (c *chunks) Read(p []byte) (int, error) {
+	if len(*c) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, (*c)[0])
+	*c = (*c)[1:]
+	return n, nil
+}
+
+// Peek shows only what has been read already: it never asks for more.
+func TestPeekNeverReads(t *testing.T) {
+	in := chunks{"a; b\nc\nd", "e\nf\n", "g '1\n", "2'\nh\n"}
+	s := NewScript("s", &in)
+	for _, c := range []struct {
+		next string
+		peek bool // the one behind it is there
+	}{{"a", true}, {"b", true}, {"c", false}, {"de", true}, {"f", false}, {"g", true}, {"h", false}} {
+		got, err := s.Next()
+		left := len(in)
+		_, ok := s.Peek()
+		if err != nil || got.Words[0].Text != c.next || ok != c.peek || len(in) != left {
+			t.Errorf("Next = %q, %v, then Peek: %v after %d reads, want %q, %v after none",
+				got.Texts(nil), err, ok, left-len(in), c.next, c.peek)
+		}
+	}
+	if _, err := s.Next(); err != io.EOF {
+		t.Errorf("Next behind the last = %v, want EOF", err)
+	}
+}
+
 func TestScriptPositions(t *testing.T) {
 	const src = "a\n\n  b; c 'x\ny'; d\ne \"\\q\"\nf"
 	var got []string
-	for c, err := range Script("file", strings.NewReader(src)) {
+	for c, err := range all("file", strings.NewReader(src)) {
 		if err != nil {
 			got = append(got, err.Error())
 			continue
@@ -199,7 +251,7 @@ func TestScriptLongLines(t *testing.T) {
 	long := strings.Repeat("v", 50<<20)
 	for _, src := range []string{"set k " + long, "set k '" + long + "'", "set k \"" + long + "\"\n"} {
 		n := 0
-		for c, err := range Script("s", strings.NewReader(src)) {
+		for c, err := range all("s", strings.NewReader(src)) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -213,15 +265,16 @@ func TestScriptLongLines(t *testing.T) {
 	}
 }
 
+var errBroken = errors.New("broken")
+
 // An error of the reader is not the end of the script.
 func TestScriptReadError(t *testing.T) {
-	broken := errors.New("broken")
 	var got error
-	for _, err := range Script("s", io.MultiReader(strings.NewReader("a\nb"), &failing{broken})) {
+	for _, err := range all("s", io.MultiReader(strings.NewReader("a\nb"), &failing{errBroken})) {
 		got = err
 	}
-	if !errors.Is(got, broken) {
-		t.Errorf("Script over a failing reader ended with %v, want %v", got, broken)
+	if !errors.Is(got, errBroken) {
+		t.Errorf("Script over a failing reader ended with %v, want %v", got, errBroken)
 	}
 }
 
