@@ -116,6 +116,7 @@ func commands() []constructor {
 		{groupTx, []string{"rollback"}, newRollback},
 		{groupInOut, []string{"import"}, newImport},
 		{groupInOut, []string{"export"}, newExport},
+		{groupInOut, []string{"exec"}, newExec},
 		{groupBackup, []string{"snapshot"}, newSnapshot},
 		{groupLook, []string{"info"}, newInfo},
 		{groupLook, []string{"hash"}, newHash},

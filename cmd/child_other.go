@@ -1,0 +1,8 @@
+//go:build !linux
+
+package cmd
+
+import "os/exec"
+
+// runTied runs a program. Only Linux can end it together with kvsh.
+func runTied(p *exec.Cmd) error { return p.Run() }
