@@ -37,7 +37,7 @@ func (e *childError) Error() string {
 
 func (e *childError) Unwrap() error { return e.err }
 
-// childGrace is how long a program that was told to end has before it is killed.
+// childGrace is how long a program has to end after SIGTERM or --timeout.
 const childGrace = 10 * time.Second
 
 // A child is a program to run in place of a command.
@@ -60,47 +60,55 @@ func (s *Session) run(ctx context.Context, c child) error {
 	if s.redirected {
 		p.Stdout = s.out
 	}
-	p.Cancel = func() error { return p.Process.Signal(s.endSignal(ctx)) }
-	p.WaitDelay = childGrace
+	p.Cancel = func() error { return s.endChild(ctx, p.Process) }
 	var err error
 	if c.dies {
 		err = runTied(p)
 	} else {
 		err = p.Run()
 	}
-	return childResult(ctx, c.words[0], err)
-}
-
-// endSignal is how a program is told that kvsh is to end: as kvsh was. Ctrl-C at
-// a terminal has reached the program too; signal 0 does nothing.
-func (s *Session) endSignal(ctx context.Context) os.Signal {
-	cause := context.Cause(ctx)
 	switch {
-	case errors.Is(cause, errTerminated), errors.Is(cause, context.DeadlineExceeded):
-		return syscall.SIGTERM
-	case s.InTerminal:
-		return syscall.Signal(0)
-	}
-	return os.Interrupt
-}
-
-// childResult is what the end of a program means.
-func childResult(ctx context.Context, name string, err error) error {
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &exit):
-		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-			return context.DeadlineExceeded
-		}
-		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-			return &childError{code: 128 + int(status.Signal())}
-		}
-		return &childError{code: exit.ExitCode()}
+	case p.ProcessState != nil:
+		return childResult(ctx, p.ProcessState, err)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
+	return cannotRun(c.words[0], err)
+}
+
+// endChild tells a program that kvsh is to end, and lets it end by itself.
+// Ctrl-C at a terminal has reached the program without this; what it makes of
+// that, as an editor does, is its own affair.
+func (s *Session) endChild(ctx context.Context, p *os.Process) error {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, errTerminated) || errors.Is(cause, context.DeadlineExceeded) {
+		time.AfterFunc(childGrace, func() { _ = p.Kill() }) // which does nothing once it ended
+		return p.Signal(syscall.SIGTERM)
+	}
+	if s.InTerminal {
+		return nil
+	}
+	return p.Signal(os.Interrupt)
+}
+
+// childResult is what the end of a program means.
+func childResult(ctx context.Context, state *os.ProcessState, err error) error {
+	switch {
+	case !state.Success() && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		return context.DeadlineExceeded
+	case state.Success() && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
+		return nil // it was told to end and ended well
+	case !state.Success():
+		if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			return &childError{code: 128 + int(status.Signal())}
+		}
+		return &childError{code: state.ExitCode()}
+	}
+	return err // of the streams
+}
+
+// cannotRun is the error of a program that did not start.
+func cannotRun(name string, err error) error {
 	// The path in the error of the system is the name again.
 	var path *fs.PathError
 	if errors.As(err, &path) {

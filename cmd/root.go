@@ -117,6 +117,7 @@ func commands() []constructor {
 		{groupInOut, []string{"import"}, newImport},
 		{groupInOut, []string{"export"}, newExport},
 		{groupInOut, []string{"exec"}, newExec},
+		{groupInOut, []string{"lock"}, newLock},
 		{groupBackup, []string{"snapshot"}, newSnapshot},
 		{groupLook, []string{"info"}, newInfo},
 		{groupLook, []string{"hash"}, newHash},
