@@ -116,6 +116,7 @@ func commands() []constructor {
 		{groupTx, []string{"rollback"}, newRollback},
 		{groupInOut, []string{"import"}, newImport},
 		{groupInOut, []string{"export"}, newExport},
+		{groupInOut, []string{"watch"}, newWatch},
 		{groupInOut, []string{"exec"}, newExec},
 		{groupInOut, []string{"lock"}, newLock},
 		{groupBackup, []string{"snapshot"}, newSnapshot},
