@@ -96,10 +96,13 @@ func exitCode(err error) int {
 		syntax  *repl.SyntaxError
 		refused *refusedError
 		input   *format.InputError
+		program *childError
 	)
 	switch {
 	case err == nil:
 		return exitYes
+	case errors.As(err, &program):
+		return program.code
 	case errors.Is(err, syscall.EPIPE):
 		return exitClosedPipe
 	case errors.Is(err, engine.ErrUnknownOutcome):
@@ -128,8 +131,12 @@ func isAnswer(err error) bool { return exitCode(err) == exitNo }
 
 // isSaid reports whether nothing is to be written about an error.
 func isSaid(err error) bool {
-	var said *saidError
-	return errors.Is(err, errNo) || errors.As(err, &said) || errors.Is(err, syscall.EPIPE)
+	var (
+		said    *saidError
+		program *childError
+	)
+	return errors.Is(err, errNo) || errors.As(err, &said) || errors.Is(err, syscall.EPIPE) ||
+		errors.As(err, &program) && program.err == nil
 }
 
 // message is what is written about an error, without the name of the program.

@@ -30,16 +30,35 @@ func selectorFlags() []string {
 }
 
 func (sel *selector) bind(c *cobra.Command) {
+	sel.bindTests(c)
 	f := c.Flags()
-	f.StringVar(&sel.prefix, "prefix", "", "only keys that begin with `P`")
-	f.StringVar(&sel.suffix, "suffix", "", "only keys that end in `S`")
-	f.StringVar(&sel.contains, "contains", "", "only keys that hold `T`")
-	f.StringVar(&sel.regex, "regex", "", "only keys that the regular expression `RE` finds")
 	f.StringVar(&sel.from, "from", "", "only keys from `A` on, A included")
 	f.StringVar(&sel.to, "to", "", "only keys before `B`")
 	f.StringVar(&sel.after, "after", "", "go on behind `KEY`")
 	f.IntVar(&sel.limit, "limit", 0, "at most `N` keys")
 	f.BoolVar(&sel.reverse, "reverse", false, "from the last key to the first")
+}
+
+// bindTests declares the flags that look at a key alone, for commands that do
+// not read keys in their order.
+func (sel *selector) bindTests(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&sel.prefix, "prefix", "", "only keys that begin with `P`")
+	f.StringVar(&sel.suffix, "suffix", "", "only keys that end in `S`")
+	f.StringVar(&sel.contains, "contains", "", "only keys that hold `T`")
+	f.StringVar(&sel.regex, "regex", "", "only keys that the regular expression `RE` finds")
+}
+
+// tester is whether a key is selected, for a selector with only the pattern and
+// the flags of bindTests.
+func (sel *selector) tester() (func(key string) bool, error) {
+	r, none, err := sel.resolve()
+	if err != nil {
+		return nil, err
+	}
+	return func(key string) bool {
+		return !none && strings.HasPrefix(key, r.Prefix) && (r.Match == nil || r.Match([]byte(key)))
+	}, nil
 }
 
 // isUsed reports whether a flag of the selector was given.

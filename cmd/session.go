@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"kvsh/engine"
@@ -46,6 +47,7 @@ type Session struct {
 
 	door          door
 	stdinIsScript bool                                           // so no command may read it
+	stdinFile     *os.File                                       // In, if it is one, for programs; else nil
 	redirected    bool                                           // the data of this command goes to a file or program
 	at            *repl.Position                                 // of the command, when it stands in a script
 	ask           func(prompt string) (answer string, err error) // nil: nobody is there to ask
@@ -85,6 +87,7 @@ func NewSession(streams Streams) *Session {
 	s.out = bufio.NewWriterSize(streams.Out, outBuffer)
 	s.errs = &errWriter{s}
 	s.running = context.Background()
+	s.stdinFile, _ = streams.In.(*os.File)
 	s.In = &flushingReader{s, &interruptibleReader{s: s, r: streams.In}}
 	if s.InTerminal && s.OutTerminal {
 		s.ask = streams.Ask

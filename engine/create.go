@@ -9,12 +9,16 @@ import (
 	"path/filepath"
 )
 
+// locksDir holds files that programs around the engine lock for purposes of
+// their own. The engine does not look into it.
+const locksDir = "locks"
+
 // ownName reports whether a name at the top of a directory is one that a
 // database has.
 func ownName(name string) bool {
 	switch name {
 	case formatFile, lockFile, markFile, manifestFile, logDir, historyDir, tablesDir, quarantineDir,
-		formatFile + ".new", manifestFile + ".new":
+		locksDir, formatFile + ".new", manifestFile + ".new":
 		return true
 	}
 	return false

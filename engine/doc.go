@@ -27,10 +27,11 @@
 //	history/     segments that are in tables, kept for as long as history.keep says
 //	tables/      sorted, immutable files
 //	quarantine/  bytes that recovery took out of the way, each with its origin
+//	locks/       files that other programs lock; the engine does not look into it
 //
 // The formats stand beside their codecs: record.go, mark.go, manifest.go,
 // identity.go, table.go, quarantine.go. Every byte of every file is covered by
-// a checksum but for LOCK, which serves messages only.
+// a checksum but for LOCK and locks/, which serve messages only.
 //
 // # What is durable when
 //
