@@ -39,12 +39,13 @@ var readingLines = []string{
 	"compact --dry-run", "--dry-run set a 9", "--dry-run del -y --prefix a", "--dry-run incr n", "--dry-run mset a 1", "--dry-run append a 1",
 	"--dry-run ttl a 1h", "--dry-run mv a z", "--dry-run cp a z", "--dry-run cf rm drafts", "--dry-run import %[1]s.jsonl",
 	"--dry-run config sync never", "--dry-run snapshot restore --replace %[1]s.kvs", "--readonly set a 9", "--readonly import %[1]s.jsonl",
+	"show a", "show --hex a", "hash", "hash --json", "tree", "grep 4", "exec a -- /bin/true", "watch --from 1 --limit 1", "--dry-run clear -y",
 	"help", "man", "completion bash", "version",
 }
 
-// notReading are the commands that have no line above: they end a transaction
-// or wait for a person.
-var notReading = []string{"begin", "commit", "rollback", "shell", "use", "init"}
+// notReading are the commands that have no line above: they end a transaction,
+// wait for a person, or hold a lock.
+var notReading = []string{"begin", "commit", "rollback", "shell", "use", "init", "lock", "edit"}
 
 // readable makes a database with tables, a log and a family, and files beside it.
 func readable(t *testing.T) (dir, db string) {
