@@ -28,6 +28,11 @@ var reading = [][]string{
 	{"count", "--regex", "^user"},
 	{"exists", "user:1"},
 	{"ttl", "user:1"},
+	{"show", "user:1"},
+	{"tree"},
+	{"grep", "Ada"},
+	{"hash"},
+	{"clear", "-y", "--dry-run"},
 	{"info"},
 	{"info", "--json"},
 	{"export"},
@@ -54,7 +59,7 @@ var reading = [][]string{
 var otherCommands = []string{
 	"set", "del", "mset", "incr", "append", "mv", "cp", "begin", "commit", "rollback", "import",
 	"snapshot save", "snapshot restore", "snapshot verify", "init", "cf rm",
-	"use", "shell", "completion", "man", "help",
+	"clear", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
 }
 
 // TestEveryCommandIsTriedOrNamed: a command that help lists is one of those
