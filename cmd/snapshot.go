@@ -164,28 +164,34 @@ func (s *Session) snapshots(ctx context.Context, names []string) error {
 }
 
 func newSnapshotRestore(s *Session) *cobra.Command {
+	var to string
 	var replace bool
 	c := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Make a database from a snapshot",
-		Long: `Makes the database of --db from a snapshot. One that is there already is
-refused; with --replace it is kept beside as NAME.before-restore.`,
-		Example:     "kvsh -d restored.kv snapshot restore backup.kvs",
+		Long: `Makes the database of --to, or else that of --db, from a snapshot. One that is
+there already is refused; with --replace it is kept beside as
+NAME.before-restore.`,
+		Example:     "kvsh snapshot restore backup.kvs --to restored.kv",
 		Args:        operands(1, 1),
 		Annotations: exits("0, 4 the snapshot is damaged, 6 the target exists"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := s.restore(c.Context(), args[0], replace); err != nil {
+			target := s.path()
+			if to != "" {
+				target = to
+			}
+			if err := s.restore(c.Context(), args[0], target, replace); err != nil {
 				return fmt.Errorf("snapshot restore: %w", err)
 			}
 			return nil
 		},
 	}
+	c.Flags().StringVar(&to, "to", "", "make the database `DB`")
 	c.Flags().BoolVar(&replace, "replace", false, "keep the database that is there as NAME.before-restore")
 	return c
 }
 
-func (s *Session) restore(ctx context.Context, file string, replace bool) error {
-	target := s.path()
+func (s *Session) restore(ctx context.Context, file, target string, replace bool) error {
 	switch _, err := os.Stat(target); {
 	case isMemory(target):
 		return errInMemory
@@ -225,7 +231,7 @@ func (s *Session) replaceDatabase(ctx context.Context, file, target string) erro
 	if err := s.restoreTo(ctx, file, fresh); err != nil {
 		return err
 	}
-	if s.store != nil {
+	if s.store != nil && target == s.path() {
 		err := s.store.Close()
 		s.store = nil
 		if err != nil {
