@@ -105,6 +105,7 @@ func commands() []constructor {
 		{groupEveryday, []string{"grep"}, newGrep},
 		{groupEveryday, []string{"count"}, newCount},
 		{groupEveryday, []string{"exists"}, newExists},
+		{groupEveryday, []string{"edit"}, newEdit},
 		{groupEveryday, []string{"mset"}, newMset},
 		{groupEveryday, []string{"incr"}, newIncr},
 		{groupEveryday, []string{"append"}, newAppend},
