@@ -105,6 +105,7 @@ func (p *segmentPlace) file() string {
 // the files between them that are no segments.
 func listLog(fsys FS, dir string) (places []*segmentPlace, foreign []string, err error) {
 	found := false
+	inHistory := make(map[Rev]bool)
 	// log/ first: a segment that moves meanwhile is then seen twice, not never.
 	for _, folder := range []string{logDir, historyDir, ""} {
 		if folder == "" && found {
@@ -120,6 +121,7 @@ func listLog(fsys FS, dir string) (places []*segmentPlace, foreign []string, err
 		found = true
 		for _, first := range firsts {
 			places = append(places, &segmentPlace{folder: folder, first: first})
+			inHistory[first] = inHistory[first] || folder == historyDir
 		}
 		for _, name := range strange {
 			if folder != "" {
@@ -136,11 +138,13 @@ func listLog(fsys FS, dir string) (places []*segmentPlace, foreign []string, err
 		}
 		return 0
 	})
-	places = slices.CompactFunc(places, func(a, b *segmentPlace) bool {
-		if a.first != b.first {
+	// Of one seen twice only the place it moved to counts. One that does stand
+	// in both folders is a fault for the caller to name.
+	places = slices.DeleteFunc(places, func(p *segmentPlace) bool {
+		if p.folder != logDir || !inHistory[p.first] {
 			return false
 		}
-		_, err := fsys.Stat(filepath.Join(dir, a.file()))
+		_, err := fsys.Stat(filepath.Join(dir, p.file()))
 		return errors.Is(err, fs.ErrNotExist)
 	})
 	for i := range places[:max(len(places)-1, 0)] {

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -95,5 +97,50 @@ func TestRecordsGap(t *testing.T) {
 	}
 	if bad != 1 {
 		t.Errorf("%d bad places, want 1", bad)
+	}
+}
+
+// movingFS calls move once, after the first look into log/.
+type movingFS struct {
+	FS
+	move func()
+}
+
+func (f *movingFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := f.FS.ReadDir(name)
+	if filepath.Base(name) == logDir && f.move != nil {
+		f.move()
+		f.move = nil
+	}
+	return entries, err
+}
+
+// A segment that moves to history/ while the folders are listed is seen once,
+// and the database is clean.
+func TestListLogWhileSegmentsMove(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "t.kv")
+	db := openTest(t, dir, Options{Create: true, sizes: sizes{segment: 300, fold: 1 << 30, slice: 1 << 20, load: 1 << 20, small: 1 << 10, keep: 1 << 30}})
+	for i := range 40 {
+		updateTest(t, db, setKey(fmt.Sprint(i)))
+	}
+	moving := &movingFS{FS: OS, move: func() {
+		if err := db.maintain(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	places, _, err := listLog(moving, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if moving.move != nil || len(places) < 3 {
+		t.Fatalf("listLog = %d places, want several, listed while they moved", len(places))
+	}
+	for i, p := range places {
+		if i > 0 && p.first <= places[i-1].first {
+			t.Errorf("listLog names the segment %d twice, in %s and %s", p.first, places[i-1].folder, p.folder)
+		}
+		if _, err := os.Stat(filepath.Join(dir, p.file())); err != nil {
+			t.Errorf("listLog names %s: %v", p.file(), err)
+		}
 	}
 }
