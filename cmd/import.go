@@ -182,12 +182,7 @@ func (s *Session) load(ctx context.Context, items iter.Seq2[engine.Item, error],
 
 // rehearseLoad counts what a load would do, in bounded memory.
 func (s *Session) rehearseLoad(ctx context.Context, items iter.Seq2[engine.Item, error], on engine.OnConflict, result *engine.LoadResult) error {
-	store, err := s.open(ctx, toRead)
-	if errors.Is(err, engine.ErrNoDatabase) {
-		empty := engine.NewMem(engine.MemOptions{})
-		defer empty.Close()
-		store, err = empty, nil
-	}
+	store, err := s.openOrEmpty(ctx)
 	if err != nil {
 		return err
 	}

@@ -248,15 +248,20 @@ func (s *Session) update(ctx context.Context, fn func(engine.Tx) error) (written
 	return written{rev: result.Rev}, err
 }
 
+// openOrEmpty opens the store to read. Where there is none it is an empty one in
+// memory, which holds nothing that would have to be closed.
+func (s *Session) openOrEmpty(ctx context.Context) (engine.Store, error) {
+	store, err := s.open(ctx, toRead)
+	if errors.Is(err, engine.ErrNoDatabase) {
+		return engine.NewMem(engine.MemOptions{}), nil
+	}
+	return store, err
+}
+
 // rehearse runs fn as update does and discards what it wrote. It creates
 // nothing.
 func (s *Session) rehearse(ctx context.Context, fn func(engine.Tx) error) (written, error) {
-	store, err := s.open(ctx, toRead)
-	if errors.Is(err, engine.ErrNoDatabase) {
-		empty := engine.NewMem(engine.MemOptions{})
-		defer empty.Close()
-		store, err = empty, nil
-	}
+	store, err := s.openOrEmpty(ctx)
 	if err != nil {
 		return written{}, err
 	}

@@ -43,6 +43,9 @@ type lazyTable struct {
 // opened. The next MANIFEST names those that took its place.
 var errVanished = errors.New("a table was merged away meanwhile")
 
+// errUnsettled says that tables vanished again and again while a call read.
+var errUnsettled = fmt.Errorf("%w: tables change faster than they can be read", ErrUnavailable)
+
 func (l *lazyTable) open() (*table, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -298,14 +298,16 @@ func (db *DB) refresh() error {
 	if err != nil {
 		return err
 	}
-	if _, again, err := db.fingerprint(); err != nil {
-		b.release()
-		return err
-	} else if mk == nil && again != seen {
-		// A writer began meanwhile: what stood at the end of the log was
-		// perhaps not acknowledged yet.
-		b.release()
-		return db.refresh()
+	if mk == nil {
+		// The end was found by reading. If a writer began meanwhile, what stood
+		// there was perhaps not acknowledged yet.
+		if _, again, err := db.fingerprint(); err != nil || again != seen {
+			b.release()
+			if err != nil {
+				return err
+			}
+			return db.refresh()
+		}
 	}
 	db.setBase(b, end)
 	db.seen = seen

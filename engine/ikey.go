@@ -10,7 +10,7 @@ const maxIKeySize = MaxFamilySize + 1 + MaxKeySize
 // bytes sort by family, then by key, and the default family, whose name is
 // empty, comes first. A family is the range from its name and NUL to its name
 // and 0x01.
-func appendIKey(dst []byte, family, key string) []byte {
+func appendIKey[T string | []byte](dst []byte, family, key T) []byte {
 	dst = append(dst, family...)
 	dst = append(dst, 0)
 	return append(dst, key...)

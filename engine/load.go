@@ -87,7 +87,7 @@ func (l *loader) read(ctx context.Context, items iter.Seq2[Item, error]) error {
 		if err := checkItem(&it); err != nil {
 			return fmt.Errorf("item %d: %w", l.count, err)
 		}
-		ikey = append(append(append(ikey[:0], it.Family...), 0), it.Key...)
+		ikey = appendIKey(ikey[:0], []byte(it.Family), it.Key)
 		var expires int64
 		if !it.Expires.IsZero() {
 			expires = max(it.Expires.UnixMilli(), 1)
@@ -286,7 +286,7 @@ func (l *loader) table(ctx context.Context, core *txCore) (info tableInfo, w *ta
 			return info, nil, err
 		}
 	}
-	return info, nil, fmt.Errorf("%w: tables change faster than they can be read", ErrUnavailable)
+	return info, nil, errUnsettled
 }
 
 func (l *loader) tableOnce(ctx context.Context, core *txCore) (info tableInfo, w *tableWriter, err error) {

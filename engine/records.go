@@ -159,7 +159,7 @@ func (db *DB) ingestEvents(ctx context.Context, r *record, ref tableRef, f func(
 			return err
 		}
 	}
-	return fmt.Errorf("%w: tables change faster than they can be read", ErrUnavailable)
+	return errUnsettled
 }
 
 // mergedEvents calls f with the versions of one revision that are in tables,

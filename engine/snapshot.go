@@ -120,7 +120,7 @@ func (c *txCore) openAll() error {
 			return err
 		}
 	}
-	return fmt.Errorf("%w: tables change faster than they can be opened", ErrUnavailable)
+	return errUnsettled
 }
 
 func (b *base) openAll() error {

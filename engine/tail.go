@@ -144,7 +144,7 @@ func versionOf(r *record, o *operation) version {
 	if !v.deleted {
 		v.value, v.size = o.value, len(o.value)
 	}
-	v.key = append(append(append(make([]byte, 0, len(o.family)+1+len(o.key)), o.family...), 0), o.key...)
+	v.key = appendIKey(make([]byte, 0, len(o.family)+1+len(o.key)), o.family, o.key)
 	return v
 }
 
@@ -321,7 +321,7 @@ func (t *tail) collect(o *iterOptions, at Rev) (vs []version, err error) {
 			inner = t.addIngest(r, op.table)
 			return inner == nil
 		}
-		ikey = append(append(append(ikey[:0], op.family...), 0), op.key...)
+		ikey = appendIKey(ikey[:0], op.family, op.key)
 		if bytes.Compare(ikey, o.lo) < 0 || (o.hi != nil && bytes.Compare(ikey, o.hi) >= 0) {
 			return true
 		}

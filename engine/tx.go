@@ -118,7 +118,7 @@ func (c *txCore) lookup(ikey []byte) (v version, ok bool, err error) {
 			return v, false, err
 		}
 	}
-	return v, false, fmt.Errorf("%w: tables change faster than they can be read", ErrUnavailable)
+	return v, false, errUnsettled
 }
 
 func (t *dbTx) Get(ctx context.Context, key string) (Entry, error) {
@@ -157,7 +157,7 @@ func (t *dbTx) Get(ctx context.Context, key string) (Entry, error) {
 // revision and no stamp yet.
 func (c *txCore) written(o *operation) version {
 	return version{
-		key: appendIKey(nil, string(o.family), string(o.key)), value: o.value, size: len(o.value),
+		key: appendIKey(nil, o.family, o.key), value: o.value, size: len(o.value),
 		expires: o.expires, deleted: o.op == OpDelete,
 	}
 }
@@ -296,7 +296,7 @@ func (t *dbTx) walk(ctx context.Context, r *Range, f func(*version) bool) error 
 			o.lo = append(last, 0)
 		}
 	}
-	return fmt.Errorf("%w: tables change faster than they can be read", ErrUnavailable)
+	return errUnsettled
 }
 
 // contextEvery is how many entries a scan yields between two looks at the

@@ -133,26 +133,15 @@ func (w *writer) drop() { w.wal = nil }
 // commit writes the records of a round behind the log and makes them durable.
 func (w *writer) commit(db *DB, r *round) (Outcome, error) {
 	end := w.mark.pos
-	first, rotated := end.segment, false
 	for _, data := range r.records {
 		end = place(end, len(data), db.opts.sizes.segment)
 	}
-	rotated = end.segment != first
 	end.sum, end.anySum, end.stamp = r.sum, false, r.stamp
-	err := w.wal.append(w.mark.pos.rev+1, r.records)
-	logPath := filepath.Join(db.dir, logDir)
-	if err == nil && rotated {
-		err = db.fsys.SyncDir(logPath)
-	}
-	if err == nil {
-		var size int64
-		if info, e := db.fsys.Stat(filepath.Join(logPath, segmentName(end.segment))); e != nil {
-			err = e
-		} else if size = info.Size(); size != end.offset {
-			err = fmt.Errorf("%s has %d bytes, expected %d", segmentName(end.segment), size, end.offset)
-		}
-	}
 	before := w.mark
+	err := w.wal.append(before.pos.rev+1, r.records)
+	if err == nil {
+		err = landed(db.fsys, filepath.Join(db.dir, logDir), before.pos, end)
+	}
 	if err == nil {
 		w.mark.pos = end
 		if w.walSync {
@@ -171,6 +160,21 @@ func (w *writer) commit(db *DB, r *round) (Outcome, error) {
 		w.syncLater(db)
 	}
 	return Committed, nil
+}
+
+// landed makes the name of a new segment durable, if an append from one position
+// to another began one, and checks that the log ends where it was to end.
+func landed(fsys FS, logPath string, from, end position) error {
+	if end.segment != from.segment {
+		if err := fsys.SyncDir(logPath); err != nil {
+			return err
+		}
+	}
+	info, err := fsys.Stat(filepath.Join(logPath, segmentName(end.segment)))
+	if err == nil && info.Size() != end.offset {
+		err = fmt.Errorf("%s has %d bytes, expected %d", segmentName(end.segment), info.Size(), end.offset)
+	}
+	return err
 }
 
 // fail takes a round that did not get to the disk back out of the log, so that
