@@ -77,7 +77,7 @@ func (db *DB) Snapshot(ctx context.Context, path string) (info SnapshotInfo, err
 	if err != nil {
 		return info, err
 	}
-	w, err := newTableWriter(db.fsys, fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32()), tableOptions{
+	w, err := newTableWriter(db.fsys, tempName(path), tableOptions{
 		id: rand.Uint64(), database: db.ident.id, kind: kindSnapshot, created: core.now.UnixMilli(),
 		compress: true, snapshotRev: core.rev, snapshotStamp: stamp, historyFrom: core.rev,
 	})
@@ -85,6 +85,9 @@ func (db *DB) Snapshot(ctx context.Context, path string) (info SnapshotInfo, err
 		return info, err
 	}
 	defer db.discard(w)
+	// As at the moment of its revision: what has expired since is part of what
+	// can be gone back to.
+	core.now = stamp.Time()
 	tx := &dbTx{txCore: core}
 	var inner error
 	left := 0

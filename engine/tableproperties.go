@@ -26,9 +26,9 @@ type tableInfo struct {
 
 	keyBytes, valueBytes uint64 // before compression; of internal keys
 
-	snapshotRev   Rev   // kind snapshot: it holds everything up to this revision
+	snapshotRev   Rev   // kinds snapshot and increment: it holds everything up to this revision
 	snapshotStamp Stamp // of that revision, which may have been a delete
-	historyFrom   Rev   // reads at this revision and later ones are exact; 0: not known
+	historyFrom   Rev   // reads at this revision and later ones are exact; of an increment its first revision; 0: not known
 
 	first, last []byte // internal keys; nil in an empty table
 }
