@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
-	"slices"
 	"time"
 )
 
@@ -18,12 +17,17 @@ import (
 // from the snapshot's revision to that of the last increment, also what was
 // set and deleted in between. They are tables, so each of their bytes is under
 // a checksum, and what an import brought is in them like any other write.
+//
+// A database that was restored to an earlier state goes on with revisions that
+// another history has too. Their stamps differ: so an increment carries the
+// stamp of the revision it follows.
 
 // IncrementInfo describes an increment.
 type IncrementInfo struct {
 	Path     string    `json:"path"`
 	Database string    `json:"database"` // id of the database it was made of, in hex
 	After    Rev       `json:"after"`    // it holds what was committed behind this revision
+	AfterAt  Stamp     `json:"after_at"` // stamp of After
 	Rev      Rev       `json:"rev"`      // up to this one
 	Stamp    Stamp     `json:"stamp"`    // of Rev
 	Created  time.Time `json:"created"`  // when it was made
@@ -33,18 +37,23 @@ type IncrementInfo struct {
 
 func incrementInfo(path string, i *tableInfo) IncrementInfo {
 	return IncrementInfo{
-		Path: path, Database: hex.EncodeToString(i.database[:]), After: i.historyFrom - 1, Rev: i.snapshotRev, Stamp: i.snapshotStamp,
+		Path: path, Database: hex.EncodeToString(i.database[:]), After: i.historyFrom - 1, AfterAt: i.afterStamp, Rev: i.snapshotRev, Stamp: i.snapshotStamp,
 		Created: time.UnixMilli(i.created).UTC(), Versions: int64(i.entries), Size: i.size,
 	}
 }
+
+// ErrOtherHistory is returned where a backup is of another history of the same
+// database: one of the two was restored to an earlier state and went on.
+var ErrOtherHistory = errors.New("of another history of this database")
 
 // Increment writes everything that was committed behind revision after, up to
 // the newest one, to a new file, which appears under its name only when it is
 // whole, on the disk, read back and verified. It takes no lock. It returns
 // ErrExists if something has that name, ErrHistoryGone if not every version
-// behind after is kept any more, ErrNotYet if there is no revision after, and
-// ErrDamaged if what it would save is damaged.
-func (db *DB) Increment(ctx context.Context, path string, after Rev) (info IncrementInfo, err error) {
+// behind after is kept any more, ErrNotYet if there is no revision after,
+// ErrOtherHistory if that revision has another stamp, and ErrDamaged if what it
+// would save is damaged.
+func (db *DB) Increment(ctx context.Context, path string, after Rev, stamp Stamp) (info IncrementInfo, err error) {
 	done, err := db.use(ctx)
 	if err != nil {
 		return info, err
@@ -65,21 +74,16 @@ func (db *DB) Increment(ctx context.Context, path string, after Rev) (info Incre
 	if err := core.openAll(); err != nil {
 		return info, err
 	}
-	switch first := core.base.man.historyFrom; {
-	case !db.exists.Load():
-		return info, ErrNoDatabase
-	case after > core.rev:
-		return info, fmt.Errorf("revision %d, the newest is %d: %w", after, core.rev, ErrNotYet)
-	case after+1 < first:
-		return info, fmt.Errorf("revision %d: history begins at revision %d: %w", after+1, first, ErrHistoryGone)
+	if err := db.follows(core, after, stamp); err != nil {
+		return info, err
 	}
-	stamp, err := db.stampOf(core.base, core.rev)
+	newest, err := db.stampOf(core.base, core.rev)
 	if err != nil {
 		return info, err
 	}
 	w, err := newTableWriter(db.fsys, tempName(path), tableOptions{
 		id: rand.Uint64(), database: db.ident.id, kind: kindIncrement, created: core.now.UnixMilli(),
-		compress: true, snapshotRev: core.rev, snapshotStamp: stamp, historyFrom: after + 1,
+		compress: true, snapshotRev: core.rev, snapshotStamp: newest, historyFrom: after + 1, afterStamp: stamp,
 	})
 	if err != nil {
 		return info, err
@@ -106,6 +110,23 @@ func (db *DB) Increment(ctx context.Context, path string, after Rev) (info Incre
 	}
 	info.Path = path
 	return info, moveNew(db.fsys, w.path, path)
+}
+
+// follows says whether an increment behind revision after can be made.
+func (db *DB) follows(core *txCore, after Rev, stamp Stamp) error {
+	switch first := core.base.man.historyFrom; {
+	case !db.exists.Load():
+		return ErrNoDatabase
+	case after > core.rev:
+		return fmt.Errorf("revision %d, the newest is %d: %w", after, core.rev, ErrNotYet)
+	case after+1 < first:
+		return fmt.Errorf("revision %d: history begins at revision %d: %w", after+1, first, ErrHistoryGone)
+	}
+	here, err := db.stampOf(core.base, after)
+	if err == nil && here != stamp {
+		err = fmt.Errorf("revision %d: %w", after, ErrOtherHistory)
+	}
+	return err
 }
 
 // tempName is where a file is written that will be named path.
@@ -182,175 +203,4 @@ func VerifyIncrement(ctx context.Context, fsys FS, path string) (IncrementInfo, 
 	}
 	defer t.release()
 	return incrementInfo(path, &t.inf), t.verifyAll(ctx)
-}
-
-// ErrGap is returned by Assemble for increments that do not follow each other,
-// or the snapshot, without a gap.
-var ErrGap = errors.New("the increments leave a gap")
-
-// Assemble makes the snapshot of an earlier state: that of revision to, or, if
-// to is 0, of the newest revision that was committed at or before the moment.
-// It is put together from a snapshot and the increments behind it, in any
-// order, of the same database, all of whose bytes it verifies, and written to a
-// new file as by DB.Snapshot: a key that had expired when that revision was
-// committed is not in it. A state before the snapshot is ErrHistoryGone, one
-// behind the last increment ErrNotYet, a gap before the state ErrGap.
-func Assemble(ctx context.Context, fsys FS, snapshot string, increments []string, to Rev, moment time.Time, path string) (info SnapshotInfo, err error) {
-	fsys = orOS(fsys)
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("assemble %s: %w", path, err)
-		}
-	}()
-	base, err := openSnapshot(fsys, snapshot)
-	if err != nil {
-		return info, err
-	}
-	a := &assembly{base: base, to: to, moment: moment}
-	defer a.close()
-	if err := a.open(ctx, fsys, increments); err != nil {
-		return info, err
-	}
-	if err := a.find(ctx); err != nil {
-		return info, err
-	}
-	w, err := newTableWriter(fsys, tempName(path), tableOptions{
-		id: rand.Uint64(), database: base.inf.database, kind: kindSnapshot, created: base.inf.created,
-		compress: true, snapshotRev: a.to, snapshotStamp: a.stamp, historyFrom: a.to,
-	})
-	if err != nil {
-		return info, err
-	}
-	defer func() {
-		if w.finished {
-			_ = fsys.Remove(w.path)
-		}
-		w.abort()
-	}()
-	sources := []source{base.iter(iterOptions{})}
-	for _, t := range a.parts {
-		sources = append(sources, t.iter(iterOptions{}))
-	}
-	src := newVisible(newMergeSource(sources, false), a.to, a.stamp.Time().UnixMilli(), false)
-	if err := each(ctx, src, w.add); err != nil {
-		return info, err
-	}
-	if _, err := w.finish(); err != nil {
-		return info, err
-	}
-	if info, err = VerifySnapshot(ctx, fsys, w.path); err != nil {
-		return info, err
-	}
-	info.Path = path
-	return info, moveNew(fsys, w.path, path)
-}
-
-// An assembly is the state of one Assemble.
-type assembly struct {
-	base   *table
-	parts  []*table // increments that reach behind the snapshot, by their first revision
-	to     Rev
-	moment time.Time
-	stamp  Stamp // of to
-}
-
-func (a *assembly) close() {
-	a.base.release()
-	for _, t := range a.parts {
-		t.release()
-	}
-}
-
-// open opens and verifies what is needed.
-func (a *assembly) open(ctx context.Context, fsys FS, increments []string) error {
-	if err := a.base.verifyAll(ctx); err != nil {
-		return err
-	}
-	for _, path := range increments {
-		t, err := openIncrement(fsys, path)
-		if err != nil {
-			return err
-		}
-		if t.inf.database != a.base.inf.database || t.inf.snapshotRev <= a.base.inf.snapshotRev {
-			t.release()
-			continue
-		}
-		a.parts = append(a.parts, t)
-		if err := t.verifyAll(ctx); err != nil {
-			return err
-		}
-	}
-	slices.SortFunc(a.parts, func(x, y *table) int {
-		switch {
-		case x.inf.historyFrom < y.inf.historyFrom:
-			return -1
-		case x.inf.historyFrom > y.inf.historyFrom:
-			return 1
-		}
-		return 0
-	})
-	return nil
-}
-
-// find finds the revision and its stamp, and keeps the increments up to it.
-func (a *assembly) find(ctx context.Context) error {
-	rev, stamp, until := a.base.inf.snapshotRev, a.base.inf.snapshotStamp, a.base.inf.created
-	if a.late(rev, stamp) {
-		return fmt.Errorf("the snapshot is of revision %d, %s: %w", rev, stamp.Time().UTC().Format(time.RFC3339), ErrHistoryGone)
-	}
-	for i, t := range a.parts {
-		if a.reached(rev, until) {
-			a.keep(i)
-			break
-		}
-		if t.inf.historyFrom > rev+1 {
-			return fmt.Errorf("nothing holds revisions %d to %d: %w", rev+1, t.inf.historyFrom-1, ErrGap)
-		}
-		if !a.late(t.inf.snapshotRev, t.inf.snapshotStamp) {
-			rev, stamp, until = t.inf.snapshotRev, t.inf.snapshotStamp, t.inf.created
-			continue
-		}
-		err := each(ctx, t.iter(iterOptions{keysOnly: true}), func(v *version) error {
-			if v.rev > rev && !a.late(v.rev, v.stamp) {
-				rev, stamp = v.rev, v.stamp
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		rev, until = max(rev, a.to), a.moment.UnixMilli()
-		a.keep(i + 1)
-		break
-	}
-	if !a.reached(rev, until) {
-		return fmt.Errorf("the newest revision here is %d, of %s: %w", rev, time.UnixMilli(until).UTC().Format(time.RFC3339), ErrNotYet)
-	}
-	a.to, a.stamp = rev, stamp
-	return nil
-}
-
-// late reports whether a revision came after the state that is asked for.
-func (a *assembly) late(rev Rev, stamp Stamp) bool {
-	if a.to != 0 {
-		return rev > a.to
-	}
-	return stamp.Time().After(a.moment)
-}
-
-// reached reports whether rev, which was the newest until a time in Unix
-// milliseconds, is the one that is asked for, if it is not late.
-func (a *assembly) reached(rev Rev, until int64) bool {
-	if a.to != 0 {
-		return rev == a.to
-	}
-	return a.moment.UnixMilli() <= until
-}
-
-// keep drops all increments but the first n.
-func (a *assembly) keep(n int) {
-	for _, t := range a.parts[n:] {
-		t.release()
-	}
-	a.parts = a.parts[:n]
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -24,19 +27,19 @@ func (c *backupChain) paths() (paths []string) {
 	return paths
 }
 
-func (c *backupChain) last() (Rev, time.Time) {
+func (c *backupChain) last() (Rev, Stamp, time.Time) {
 	if n := len(c.increments); n > 0 {
-		return c.increments[n-1].Rev, c.increments[n-1].Created
+		return c.increments[n-1].Rev, c.increments[n-1].Stamp, c.increments[n-1].Created
 	}
-	return c.snapshot.Rev, c.snapshot.Created
+	return c.snapshot.Rev, c.snapshot.Stamp, c.snapshot.Created
 }
 
 // extend adds an increment, or begins anew with a snapshot where the history
 // that the increment needs is gone.
 func (c *backupChain) extend(m *modelRun) {
 	m.t.Helper()
-	rev, _ := c.last()
-	info, err := m.db().Increment(m.ctx, filepath.Join(c.dir, fmt.Sprintf("%d.kvi", len(m.steps))), rev)
+	rev, stamp, _ := c.last()
+	info, err := m.db().Increment(m.ctx, filepath.Join(c.dir, fmt.Sprintf("%d.kvi", len(m.steps))), rev, stamp)
 	m.did("increment after %d: %v", rev, err)
 	if errors.Is(err, ErrHistoryGone) {
 		c.begin(m)
@@ -95,7 +98,7 @@ func TestLawAssemble(t *testing.T) {
 			c.extend(m)
 		}
 		first := c.snapshot.Rev
-		last, until := c.last()
+		last, _, until := c.last()
 		for range 12 {
 			rev := first + Rev(r.IntN(int(last-first)+1))
 			c.compare(m, rev, time.Time{}, rev)
@@ -145,13 +148,14 @@ func TestAssembleRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	var parts []string
+	stamp := snap.Stamp
 	for i, key := range []string{"b", "c", "d"} {
 		set(key)
-		info, err := db.Increment(t.Context(), filepath.Join(dir, key+".kvi"), Rev(i+1))
+		info, err := db.Increment(t.Context(), filepath.Join(dir, key+".kvi"), Rev(i+1), stamp)
 		if err != nil {
 			t.Fatal(err)
 		}
-		parts = append(parts, info.Path)
+		parts, stamp = append(parts, info.Path), info.Stamp
 	}
 	assemble := func(increments []string, to Rev) error {
 		_, err := Assemble(t.Context(), nil, snap.Path, increments, to, time.Time{}, filepath.Join(dir, "out.kvs"))
@@ -163,11 +167,14 @@ func TestAssembleRefuses(t *testing.T) {
 	if err := assemble([]string{parts[0], snap.Path}, 2); !errors.Is(err, errNoIncrement) {
 		t.Errorf("Assemble with a snapshot for an increment = %v, want %v", err, errNoIncrement)
 	}
-	if _, err := db.Increment(t.Context(), parts[0], 1); !errors.Is(err, ErrExists) {
+	if _, err := db.Increment(t.Context(), parts[0], 1, snap.Stamp); !errors.Is(err, ErrExists) {
 		t.Errorf("Increment over a file = %v, want ErrExists", err)
 	}
-	if _, err := db.Increment(t.Context(), filepath.Join(dir, "x.kvi"), 5); !errors.Is(err, ErrNotYet) {
+	if _, err := db.Increment(t.Context(), filepath.Join(dir, "x.kvi"), 5, stamp); !errors.Is(err, ErrNotYet) {
 		t.Errorf("Increment after a revision to come = %v, want ErrNotYet", err)
+	}
+	if _, err := db.Increment(t.Context(), filepath.Join(dir, "x.kvi"), 1, snap.Stamp+1); !errors.Is(err, ErrOtherHistory) {
+		t.Errorf("Increment after a revision with another stamp = %v, want ErrOtherHistory", err)
 	}
 	b, err := os.ReadFile(parts[1])
 	if err != nil {
@@ -185,5 +192,78 @@ func TestAssembleRefuses(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "out.kvs")); err == nil {
 		t.Error("a refused Assemble left a file")
+	}
+}
+
+// After a restore two histories have the same revisions. Each is assembled of
+// its own increments.
+func TestAssembleKeepsHistoriesApart(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	clock := newLawClock()
+	o := Options{Create: true, Now: clock.now}
+	set := func(db *DB, key string) {
+		clock.ms++
+		updateTest(t, db, func(ctx context.Context, tx Tx) error { return tx.Set(ctx, key, []byte("v")) })
+	}
+	save := func(db *DB, name string) SnapshotInfo {
+		info, err := db.Snapshot(t.Context(), path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	add := func(db *DB, name string, after Rev, stamp Stamp) string {
+		info, err := db.Increment(t.Context(), path(name), after, stamp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Path
+	}
+	one := openTest(t, path("one.kv"), o)
+	set(one, "a")
+	base := save(one, "base.kvs")
+	set(one, "b")
+	middle := save(one, "middle.kvs")
+	set(one, "c")
+	first := add(one, "first.kvi", base.Rev, base.Stamp)
+
+	if _, err := Restore(t.Context(), base.Path, path("two.kv"), o); err != nil {
+		t.Fatal(err)
+	}
+	two := openTest(t, path("two.kv"), o)
+	set(two, "x")
+	other := save(two, "other.kvs")
+	set(two, "y")
+	second := add(two, "second.kvi", other.Rev, other.Stamp)
+	third := add(two, "third.kvi", base.Rev, base.Stamp)
+
+	for _, c := range []struct {
+		from       SnapshotInfo
+		increments []string
+		want       string // the keys at revision 3
+		err        error
+	}{
+		{base, []string{first, second}, "abc", nil},
+		{base, []string{third}, "axy", nil},
+		{middle, []string{second, first, third}, "abc", nil},
+		{other, []string{second, first}, "axy", nil},
+		{middle, []string{second, third}, "", ErrGap},
+		{base, []string{first, third}, "", ErrOtherHistory},
+	} {
+		out := path("out.kvs")
+		_, err := Assemble(t.Context(), nil, c.from.Path, c.increments, 3, time.Time{}, out)
+		if !errors.Is(err, c.err) {
+			t.Errorf("Assemble(%s, %q) = %v, want %v", c.from.Path, c.increments, err, c.err)
+		}
+		if err != nil {
+			continue
+		}
+		state, _, err := dump(openTest(t, out, Options{}), Newest)
+		got := strings.ReplaceAll(strings.Join(slices.Sorted(maps.Keys(state)), ""), "\x00", "")
+		if err != nil || got != c.want {
+			t.Errorf("Assemble(%s, %q) has %q, %v, want %q", c.from.Path, c.increments, got, err, c.want)
+		}
+		os.Remove(out)
 	}
 }
