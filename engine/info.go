@@ -46,6 +46,15 @@ type FileCount struct {
 	Bytes int64 `json:"bytes"`
 }
 
+// ID is the id of the database in hex, the same in all copies; empty while
+// there is none.
+func (db *DB) ID() string {
+	if !db.exists.Load() {
+		return ""
+	}
+	return hex.EncodeToString(db.ident.id[:])
+}
+
 // Info describes the database as it is now. Counting the keys costs a scan of
 // them. It takes no lock.
 func (db *DB) Info(ctx context.Context) (Info, error) {
