@@ -47,10 +47,10 @@ func TestKeepRules(t *testing.T) {
 	}{
 		{"3d", days(10), []int{0, 1, 2}},
 		{"3", days(10), []int{0, 1, 2}},
-		{"2w", days(20), []int{0, 7}},                 // the newest of a week is its Sunday
-		{"3m", days(100), []int{0, 22, 53}},           // 22 Nov, 31 Oct, 30 Sep
-		{"2y", days(700), []int{0, 326}},              // 22 Nov 2026, 31 Dec 2025
-		{"2d,2w,2m", days(60), []int{0, 1, 7, 22}},    // rules add up
+		{"2w", days(20), []int{0, 7}},                  // the newest of a week is its Sunday
+		{"3m", days(100), []int{0, 22, 53}},            // 22 Nov, 31 Oct, 30 Sep
+		{"2y", days(700), []int{0, 326}},               // 22 Nov 2026, 31 Dec 2025
+		{"2d,2w,2m", days(60), []int{0, 1, 7, 22}},     // rules add up
 		{"7d", []int{0, 100, 200}, []int{0, 100, 200}}, // days without a backup do not count
 		{"1d", []int{5, 6}, []int{5}},
 		{"1y", nil, nil},

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -266,4 +268,40 @@ func TestAssembleKeepsHistoriesApart(t *testing.T) {
 		}
 		os.Remove(out)
 	}
+}
+
+// An increment of format version 1 opens for ever, and writing the same again
+// gives the same bytes.
+func TestIncrementGolden(t *testing.T) {
+	const path = "testdata/increment-v1.kvi"
+	o, vs := goldenTable(false)
+	vs = slices.DeleteFunc(vs, func(v version) bool { return v.rev < 1000 })
+	o.kind, o.historyFrom, o.snapshotStamp, o.afterStamp = kindIncrement, 1000, 4000<<16, 998<<16
+	made, _ := writeTable(t, o, vs)
+	now, err := os.ReadFile(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(path, now, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	golden, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(golden, now) {
+		t.Errorf("writing the versions of %s again gives other bytes (%v)", path, err)
+	}
+	want := IncrementInfo{
+		Path: path, Database: hex.EncodeToString(o.database[:]), After: 999, AfterAt: 998 << 16, Rev: 4000, Stamp: 4000 << 16,
+		Created: time.UnixMilli(1e12).UTC(), Versions: int64(len(vs)), Size: int64(len(golden)),
+	}
+	if got, err := VerifyIncrement(t.Context(), nil, path); err != nil || got != want {
+		t.Errorf("VerifyIncrement(%s) = %+v, %v, want %+v", path, got, err, want)
+	}
+	tab, err := openIncrement(OS, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tab.release()
+	checkSource(t, "iter", tab.iter(iterOptions{}), vs)
 }
