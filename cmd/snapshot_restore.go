@@ -33,9 +33,10 @@ func newSnapshotRestore(s *Session) *cobra.Command {
 there already is refused; with --replace it is kept beside as
 NAME.before-restore.
 
-From a directory of backups it is the newest state they hold, or that of --to-rev
-or --to-time: any moment that a snapshot, and the increments which snapshot save
---log put beside it, reach. Every byte that is used is verified first.`,
+From a directory of backups it is the newest state they hold, or that of
+--to-rev or --to-time: any moment that is reached by a snapshot and by the
+increments which snapshot save --log put beside it. Every byte that is used is
+verified first.`,
 		Example: `kvsh snapshot restore backup.kvs --to restored.kv
 kvsh snapshot restore backups --to-time '2030-01-31 08:00' --to restored.kv`,
 		Args:        operands(1, 1),

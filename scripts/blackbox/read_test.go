@@ -58,7 +58,7 @@ var reading = [][]string{
 // elsewhere, or do nothing by themselves.
 var otherCommands = []string{
 	"set", "del", "mset", "incr", "append", "mv", "cp", "begin", "commit", "rollback", "import",
-	"snapshot save", "snapshot restore", "snapshot verify", "init", "cf rm",
+	"snapshot save", "snapshot restore", "snapshot verify", "snapshot rm", "init", "cf rm",
 	"clear", "edit", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
 }
 
