@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"context"
 	"fmt"
+	"path/filepath"
 )
 
 // log checks every segment of log/ and history/.
@@ -25,7 +27,13 @@ func (c *checker) log() error {
 	if c.end != nil && c.end.end.segment != 0 && c.end.torn == nil && c.Verdict != VerdictDamaged {
 		until = &c.end.end
 	}
-	w := logCheck{c: c}
+	total := int64(0)
+	for _, p := range places {
+		if info, err := c.fsys.Stat(filepath.Join(c.dir, p.file())); err == nil {
+			total += info.Size()
+		}
+	}
+	w := logCheck{c: c, step: withStep(c.ctx, Progress{Doing: "verify", Total: total, Bytes: true})}
 	if err := walkLog(c.ctx, c.fsys, c.dir, places, until, w.piece); err != nil {
 		return err
 	}
@@ -41,12 +49,14 @@ func (c *checker) log() error {
 // A logCheck checks what a walk through the log finds.
 type logCheck struct {
 	c    *checker
+	step context.Context // to tell how far it is
 	last position // of the last record
 	err  error
 }
 
 func (w *logCheck) piece(p *logPiece) bool {
 	c := w.c
+	progressed(w.step, p.end-p.before.offset)
 	switch {
 	case p.newer:
 		w.err = fmt.Errorf("%s: %w", p.seg.file(), ErrNewer)

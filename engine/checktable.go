@@ -81,13 +81,18 @@ func (l *tableLine) differs(i *tableInfo, man *manifest) string {
 
 // verify reads every byte of tables.
 func (c *checker) verify(tables []*table) {
+	total := int64(0)
+	for _, t := range tables {
+		total += t.inf.size
+	}
+	ctx := withStep(c.ctx, Progress{Doing: "verify", Total: total, Bytes: true})
 	work := make(chan *table)
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), max(len(tables), 1)) {
 		wg.Go(func() {
 			for t := range work {
 				prefetch := readAhead(c.fsys, filepath.Join(c.dir, filepath.FromSlash(t.name)))
-				t.verify(c.ctx, func(err error) {
+				t.verify(ctx, func(err error) {
 					if c.ctx.Err() == nil {
 						c.tableFault(t, err)
 					}
