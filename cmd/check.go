@@ -42,6 +42,8 @@ func (s *Session) check(ctx context.Context, path string, deep bool) (engine.Rep
 	if err := onDisk(path); err != nil {
 		return engine.Report{}, err
 	}
+	ctx, end := s.withProgress(ctx, "check")
+	defer end()
 	return engine.Check(ctx, nil, path, deep)
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -140,15 +141,22 @@ func (s *Session) exportTo(ctx context.Context, sel selector, o exportOptions, f
 		if err != nil {
 			return err
 		}
-		if err := exportFamily(ctx, x, tx, s.set.Family, r); err != nil {
+		families := []engine.Tx{tx}
+		names := []string{s.set.Family}
+		if o.all {
+			for _, name := range others {
+				families, names = append(families, tx.In(name)), append(names, name)
+			}
+		} else {
+			left = len(others)
+		}
+		to, end, err := s.exporting(ctx, families, r, x, w)
+		if err != nil {
 			return err
 		}
-		if !o.all {
-			left = len(others)
-			return nil
-		}
-		for _, family := range others {
-			if err := exportFamily(ctx, x, tx.In(family), family, r); err != nil {
+		defer end()
+		for i, family := range families {
+			if err := exportFamily(ctx, to, family, names[i], r); err != nil {
 				return err
 			}
 		}
@@ -164,6 +172,41 @@ func (s *Session) exportTo(ctx context.Context, sel selector, o exportOptions, f
 		s.remark(fmt.Sprintf("column families left out: %d; --all exports every one", left))
 	}
 	return err
+}
+
+// exporting shows how far an export is, unless it is the data that stands on
+// the terminal. Records are to be written to what it returns.
+func (s *Session) exporting(ctx context.Context, families []engine.Tx, r engine.Range, x format.Exporter, w io.Writer) (format.Exporter, func(), error) {
+	if w == s.out && s.OutTerminal && !s.redirected {
+		return x, func() {}, nil
+	}
+	p := s.startProgress("export")
+	if p == nil {
+		return x, func() {}, nil
+	}
+	at := engine.Progress{Doing: "write"}
+	for _, tx := range families {
+		n, err := tx.Count(ctx, r)
+		if err != nil {
+			p.end()
+			return nil, nil, err
+		}
+		at.Total += n
+	}
+	counted := &countingExporter{Exporter: x}
+	p.follow(at, counted.n.Load)
+	return counted, p.end, nil
+}
+
+// A countingExporter counts the records that are written.
+type countingExporter struct {
+	format.Exporter
+	n atomic.Int64
+}
+
+func (c *countingExporter) Write(r format.Record) error {
+	c.n.Add(1)
+	return c.Exporter.Write(r)
 }
 
 // userFamilies are the column families but the default one and those that are

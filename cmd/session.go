@@ -55,6 +55,8 @@ type Session struct {
 	out  *bufio.Writer // buffers Out
 	errs io.Writer     // Err, after out was flushed
 
+	progress *progress // of the command, or of one before; or nil
+
 	// running is the context of the process, with its --timeout, for reads of
 	// the input: they have no argument for it.
 	running context.Context
@@ -99,9 +101,11 @@ func NewSession(streams Streams) *Session {
 type errWriter struct{ s *Session }
 
 func (w *errWriter) Write(p []byte) (int, error) {
-	// A failed flush shows at the next write of data.
-	_ = w.s.out.Flush()
-	return w.s.Err.Write(p)
+	return w.s.progress.above(func() (int, error) {
+		// A failed flush shows at the next write of data.
+		_ = w.s.out.Flush()
+		return w.s.Err.Write(p)
+	})
 }
 
 // Close ends the session: it discards an open transaction and closes the store.

@@ -64,7 +64,9 @@ func (s *Session) saveSnapshot(ctx context.Context, target string) error {
 		s.remark("dry run: would write " + target)
 		return nil
 	}
+	ctx, end := s.withProgress(ctx, "snapshot save")
 	info, err := db.Snapshot(ctx, target)
+	end()
 	if err != nil {
 		return err
 	}
@@ -144,7 +146,9 @@ func (s *Session) snapshots(ctx context.Context, names []string) error {
 	}
 	var first error
 	for _, name := range names {
+		ctx, end := s.withProgress(ctx, "snapshot verify")
 		info, err := engine.VerifySnapshot(ctx, nil, name)
+		end()
 		if err != nil {
 			err = fmt.Errorf("snapshot %q: %w", name, err)
 			s.report(err)
@@ -215,6 +219,8 @@ func (s *Session) restore(ctx context.Context, file, target string, replace bool
 }
 
 func (s *Session) restoreTo(ctx context.Context, file, target string) error {
+	ctx, end := s.withProgress(ctx, "snapshot restore")
+	defer end()
 	_, err := engine.Restore(ctx, file, target, engine.Options{Notice: s.remark})
 	return err
 }

@@ -50,7 +50,7 @@ func (c *checker) log() error {
 type logCheck struct {
 	c    *checker
 	step context.Context // to tell how far it is
-	last position // of the last record
+	last position        // of the last record
 	err  error
 }
 
