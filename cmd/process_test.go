@@ -44,8 +44,8 @@ var readingLines = []string{
 }
 
 // notReading are the commands that have no line above: they end a transaction,
-// wait for a person, or hold a lock.
-var notReading = []string{"begin", "commit", "rollback", "shell", "use", "init", "lock", "edit"}
+// wait for a person, hold a lock, or write beside the database.
+var notReading = []string{"begin", "commit", "rollback", "shell", "use", "init", "lock", "edit", "bench"}
 
 // readable makes a database with tables, a log and a family, and files beside it.
 func readable(t *testing.T) (dir, db string) {

@@ -59,7 +59,7 @@ var reading = [][]string{
 var otherCommands = []string{
 	"set", "del", "mset", "incr", "append", "mv", "cp", "begin", "commit", "rollback", "import",
 	"snapshot save", "snapshot restore", "snapshot verify", "init", "cf rm",
-	"clear", "edit", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
+	"clear", "edit", "bench", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
 }
 
 // TestEveryCommandIsTriedOrNamed: a command that help lists is one of those
