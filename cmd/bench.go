@@ -34,10 +34,10 @@ func newBench(s *Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure what the database does on this disk",
-		Long: `Measures writes and reads, a second each, and prints for each how many there were
-a second and how long half and 99 % of them took at most. What it writes goes to
-a database of its own, beside yours on the same disk and with the same setting
-of sync, which is gone at the end; meanwhile it takes some hundred megabytes as .kvsh-bench-…. Of
+		Long: `Measures writes and reads, a second each, and prints how many there were in a
+second and how long half and 99 % of them took at most. What it writes goes to a
+database of its own, .kvsh-bench-… beside yours on the same disk and with the
+same setting of sync. It takes some hundred megabytes and is gone at the end. Of
 your database it only reads: random keys, and lists from random keys on. With
 --readonly or --dry-run that is all it does.
 
@@ -62,10 +62,7 @@ synced. With sync "always" no single writer can be faster.`,
 
 // bench measures and writes a row for each thing measured.
 func (s *Session) bench(ctx context.Context, each time.Duration) error {
-	switch {
-	case isMemory(s.path()):
-		return errInMemory
-	case s.tx != nil:
+	if s.tx != nil {
 		return usagef("not within a transaction")
 	}
 	if err := s.otherFiles("a database beside this one"); err != nil {
@@ -74,6 +71,13 @@ func (s *Session) bench(ctx context.Context, each time.Duration) error {
 	p := s.startProgress("bench")
 	defer p.end()
 	b := &bench{each: each, sync: "always", progress: p}
+	if isMemory(s.path()) {
+		b.sync = ""
+		if err := b.all(ctx, engine.NewMem(engine.MemOptions{})); err != nil {
+			return err
+		}
+		return s.benchRows(b.rows)
+	}
 	store, err := s.open(ctx, toRead)
 	onlyRead := s.set.ReadOnly || s.set.DryRun
 	if err != nil && (onlyRead || !errors.Is(err, engine.ErrNoDatabase)) {
@@ -150,10 +154,7 @@ func (s *Session) benchScratch(ctx context.Context, b *bench) (err error) {
 	if err := db.SetSetting(ctx, "sync", b.sync); err != nil {
 		return err
 	}
-	if err := b.writes(ctx, db); err != nil {
-		return err
-	}
-	return b.reads(ctx, db)
+	return b.all(ctx, db)
 }
 
 // A bench is the state of one run.
@@ -266,7 +267,15 @@ func (b *bench) floor(ctx context.Context, path string) error {
 // benchRecord is the key of a number, of 16 bytes.
 func benchRecord(n int) string { return fmt.Sprintf("key:%012d", n) }
 
-func (b *bench) writes(ctx context.Context, db *engine.DB) error {
+// all measures what needs a store that is there for it.
+func (b *bench) all(ctx context.Context, db engine.Store) error {
+	if err := b.writes(ctx, db); err != nil {
+		return err
+	}
+	return b.reads(ctx, db)
+}
+
+func (b *bench) writes(ctx context.Context, db engine.Store) error {
 	value := make([]byte, benchValueSize)
 	for i := range value {
 		value[i] = byte('a' + rand.IntN(26))
@@ -306,7 +315,7 @@ func (b *bench) writes(ctx context.Context, db *engine.DB) error {
 }
 
 // reads measures on the records that were imported.
-func (b *bench) reads(ctx context.Context, db *engine.DB) error {
+func (b *bench) reads(ctx context.Context, db engine.Store) error {
 	loads := b.imported / benchImport
 	present := func() string { return benchRecord(rand.IntN(benchImport)*benchImportsMost + rand.IntN(loads)) }
 	get := func() error { return benchGet(ctx, db, "", present()) }
