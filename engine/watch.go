@@ -29,7 +29,7 @@ const (
 // another is put in its place, whose revisions are not these.
 func (db *DB) Watch(ctx context.Context, from Rev) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		w := watch{db: db, next: from, yield: yield}
+		w := watch{db: db, next: from, log: recordReader{db: db, at: behind(0)}, yield: yield}
 		defer w.deaf()
 		if err := w.run(ctx); err != nil && !w.stopped {
 			yield(Change{}, err)
@@ -43,6 +43,7 @@ var errStop = errors.New("stop")
 type watch struct {
 	db       *DB
 	next     Rev // the revision to yield next; 0: not known yet
+	log      recordReader
 	yield    func(Change, error) bool
 	stopped  bool
 	notices  *notices  // nil: it polls
@@ -177,7 +178,10 @@ func (w *watch) pass(ctx context.Context, newest Rev) error {
 	if err := w.verify(); err != nil {
 		return err // the segments are found by name: they would be those of the other
 	}
-	err := w.db.records(ctx, w.next, newest, func(r *record) error {
+	if w.log.at.rev+1 != w.next {
+		w.log.at = behind(w.next - 1)
+	}
+	err := w.log.upTo(ctx, newest, func(r *record) error {
 		c := Change{Rev: r.rev, Stamp: r.stamp, Writer: string(r.writer), Events: w.events(ctx, r)}
 		w.next = r.rev + 1
 		if !w.yield(c, nil) {
