@@ -248,7 +248,8 @@ func sameMoment(a, b time.Time) bool {
 	return a.UnixMilli() == b.UnixMilli()
 }
 
-// imported says what an import did, and how long it took if one could notice.
+// imported says what an import did, and to people how long it took if they
+// could notice.
 func (s *Session) imported(r engine.LoadResult, w written, took time.Duration) error {
 	m, err := s.mode()
 	if err != nil {
@@ -270,7 +271,7 @@ func (s *Session) imported(r engine.LoadResult, w written, took time.Duration) e
 		if r.Deleted > 0 {
 			text += fmt.Sprintf(", %d deleted", r.Deleted)
 		}
-		if took >= progressAfter {
+		if s.ErrTerminal && took >= progressAfter {
 			text += fmt.Sprintf(" in %.1fs", took.Seconds())
 		}
 		s.remark(text)
