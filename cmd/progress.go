@@ -220,6 +220,10 @@ func progressLine(name string, at engine.Progress, took time.Duration) string {
 		}
 		return shortCount(n)
 	}
+	line := name + ": " + at.Doing
+	if at.Done == 0 && at.Total == 0 {
+		return line
+	}
 	var parts []string
 	done := amount(at.Done)
 	if at.Total > 0 {
@@ -234,7 +238,7 @@ func progressLine(name string, at engine.Progress, took time.Duration) string {
 			parts = append(parts, format.HumanDuration(time.Duration(left*float64(time.Second)).Round(time.Second))+" left")
 		}
 	}
-	line := name + ": " + at.Doing + " " + strings.Join(parts, ", ")
+	line += " " + strings.Join(parts, ", ")
 	if len(line) > progressWidth {
 		line = line[:progressWidth]
 	}

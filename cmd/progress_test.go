@@ -95,7 +95,7 @@ func TestProgressLine(t *testing.T) {
 		took time.Duration
 		want string
 	}{
-		{engine.Progress{Doing: "read", Bytes: true}, time.Second, "x: read 0 B"},
+		{engine.Progress{Doing: "read", Bytes: true}, time.Second, "x: read"},
 		{engine.Progress{Doing: "read", Done: 3 << 20, Bytes: true}, 2 * time.Second, "x: read 3.0 MiB, 1.5 MiB/s"},
 		{engine.Progress{Doing: "write", Total: 100}, time.Second, "x: write 0 %, 0 of 100"},
 		{engine.Progress{Doing: "write", Done: 50_000, Total: 2_000_000}, time.Second, "x: write 2 %, 50k of 2.0M, 50k/s, 39s left"},
