@@ -65,6 +65,9 @@ func (s *Session) bench(ctx context.Context, each time.Duration) error {
 	if s.tx != nil {
 		return usagef("not within a transaction")
 	}
+	if _, err := s.options(); err != nil {
+		return err // now, not when all is measured
+	}
 	if err := s.otherFiles("a database beside this one"); err != nil {
 		return err
 	}
