@@ -19,14 +19,17 @@ import (
 // on r until that ends, and writes their outcomes to w. It ends the process
 // when a handler passes a limit. It changes limits of the process, so nothing
 // else should run there.
-func Serve(r io.Reader, w io.Writer) error {
+func Serve(r io.Reader, w io.Writer) error { return serve(r, w, MaxTime) }
+
+// serve is Serve with another limit on the time of a call.
+func serve(r io.Reader, w io.Writer, maxTime time.Duration) error {
 	// Ctrl-C at a terminal reaches this process, too. Whether it ends the call
 	// is the affair of the one that called.
 	signal.Ignore(os.Interrupt)
 	debug.SetMaxStack(maxStack)
 	debug.SetMemoryLimit(MaxMemory) // so that garbage is collected before it counts
 	limitData()
-	guard := newGuard()
+	guard := newGuard(maxTime)
 	go guard.watch()
 	in, out := json.NewDecoder(bufio.NewReader(r)), bufio.NewWriter(w)
 	var last served
@@ -101,6 +104,7 @@ func (a *answer) fail(err error) {
 // A guard ends the process when a handler passes MaxTime or MaxMemory: while a
 // built-in function of the interpreter runs, nothing else could stop it.
 type guard struct {
+	most  time.Duration
 	looks *time.Ticker // while a call runs
 	since atomic.Int64 // when the call began, in ns since 1970; 0: none runs
 	bytes atomic.Int64 // size of its input
@@ -109,8 +113,8 @@ type guard struct {
 // guardInterval is the time between two looks.
 const guardInterval = 2 * time.Millisecond
 
-func newGuard() *guard {
-	g := &guard{looks: time.NewTicker(guardInterval)}
+func newGuard(most time.Duration) *guard {
+	g := &guard{most: most, looks: time.NewTicker(guardInterval)}
 	g.looks.Stop()
 	return g
 }
@@ -139,7 +143,7 @@ func (g *guard) watch() {
 		if since == 0 {
 			continue
 		}
-		if time.Since(time.Unix(0, since)) > MaxTime {
+		if time.Since(time.Unix(0, since)) > g.most {
 			os.Exit(exitTime)
 		}
 		metrics.Read(held)

@@ -43,6 +43,7 @@ var libraries = map[string][]string{
 	"github.com/spf13/pflag":               {"cmd"},
 	"github.com/tidwall/wal":               {"engine"},
 	"github.com/valyala/fastjson":          {"format"},
+	"go.starlark.net":                      {"engine"}, // engine/handler, see oneDir
 	"golang.org/x/sys":                     {"engine", "repl", "cmd"},
 	"golang.org/x/term":                    {"repl", "cmd", "format"},
 }
