@@ -28,7 +28,6 @@ func serve(r io.Reader, w io.Writer, maxTime time.Duration) error {
 	signal.Ignore(os.Interrupt)
 	debug.SetMaxStack(maxStack)
 	debug.SetMemoryLimit(MaxMemory) // so that garbage is collected before it counts
-	limitData()
 	guard := newGuard(maxTime)
 	go guard.watch()
 	in, out := json.NewDecoder(bufio.NewReader(r)), bufio.NewWriter(w)
@@ -105,13 +104,17 @@ func (a *answer) fail(err error) {
 // built-in function of the interpreter runs, nothing else could stop it.
 type guard struct {
 	most  time.Duration
-	looks *time.Ticker // while a call runs
-	since atomic.Int64 // when the call began, in ns since 1970; 0: none runs
-	bytes atomic.Int64 // size of its input
+	looks *time.Ticker  // while a call runs
+	since atomic.Int64  // when the call began, in ns since 1970; 0: none runs
+	bytes atomic.Uint64 // what it may hold
 }
 
 // guardInterval is the time between two looks.
 const guardInterval = 2 * time.Millisecond
+
+// guardSlack is the bytes that a call may take beyond its limit between two
+// looks, and what the process itself needs.
+const guardSlack = 256 << 20
 
 func newGuard(most time.Duration) *guard {
 	g := &guard{most: most, looks: time.NewTicker(guardInterval)}
@@ -124,7 +127,10 @@ func (g *guard) begin(req *request) {
 	for _, value := range req.Values {
 		size += len(value)
 	}
-	g.bytes.Store(int64(size))
+	// The input is there as JSON, as bytes and as values of the handler.
+	most := MaxMemory + 4*uint64(size)
+	g.bytes.Store(most)
+	limitData(most + guardSlack)
 	g.since.Store(time.Now().UnixNano())
 	g.looks.Reset(guardInterval)
 }
@@ -134,8 +140,7 @@ func (g *guard) end() {
 	g.since.Store(0)
 }
 
-// watch looks again and again. A process can take a few hundred MiB between
-// two looks, which the limit of limitData bounds.
+// watch looks again and again while a call runs.
 func (g *guard) watch() {
 	held := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	for range g.looks.C {
@@ -147,9 +152,7 @@ func (g *guard) watch() {
 			os.Exit(exitTime)
 		}
 		metrics.Read(held)
-		// The input is there as JSON, as bytes and as a value of the handler.
-		most := MaxMemory + 4*uint64(g.bytes.Load())
-		if held[0].Value.Uint64()-held[1].Value.Uint64() > most {
+		if held[0].Value.Uint64()-held[1].Value.Uint64() > g.bytes.Load() {
 			os.Exit(exitMemory)
 		}
 	}

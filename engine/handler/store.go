@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,7 +62,7 @@ func storedKey(name string, version int) string {
 func decode(e engine.Entry) (s Stored, err error) {
 	name, digits, ok := strings.Cut(e.Key, "@")
 	version, err := strconv.ParseInt(digits, 10, 32)
-	if !ok || err != nil || len(digits) != versionDigits || version < 1 || CheckName(name) != nil {
+	if !ok || err != nil || version < 1 || e.Key != storedKey(name, int(version)) || CheckName(name) != nil {
 		return s, fmt.Errorf("key %q in family %s is no handler's: %w", e.Key, Family, engine.ErrInvalid)
 	}
 	source, ok := bytes.CutPrefix(e.Value, []byte(header))
@@ -131,6 +132,8 @@ func List(ctx context.Context, tx engine.Tx) ([]Stored, error) {
 			all = append(all, s)
 		}
 	}
+	// In the order of the keys "a-b@" comes before "a@".
+	slices.SortFunc(all, func(a, b Stored) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
 }
 

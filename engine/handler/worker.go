@@ -165,25 +165,26 @@ var reasons = map[int]string{
 	exitTime:   fmt.Sprintf("more than %v of time", MaxTime),
 }
 
+// exitRuntime is how the Go runtime ends a process that it cannot keep up.
+const exitRuntime = 2
+
 // reason says why a process ended without an answer.
 func (w *Worker) reason(ended, err error) string {
 	var exit *exec.ExitError
-	if errors.As(ended, &exit) {
-		if reason := reasons[exit.ExitCode()]; reason != "" {
-			return reason
-		}
+	if !errors.As(ended, &exit) {
+		return fmt.Sprintf("the process of the handler gave no answer: %v", err)
 	}
-	// These are the words of the Go runtime.
-	switch said := w.said.String(); {
-	case strings.Contains(said, "stack overflow"), strings.Contains(said, "stack exceeds"):
+	switch code := exit.ExitCode(); {
+	case reasons[code] != "":
+		return reasons[code]
+	case code == exitRuntime && strings.Contains(w.said.String(), "stack overflow"):
 		return "values nested too deep"
-	case strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"):
+	case code == exitRuntime:
+		// A panic is an answer. What is left is memory that the kernel refused:
+		// the runtime says so or, in places of its collector, crashes.
 		return reasons[exitMemory]
 	}
-	if ended != nil {
-		err = ended
-	}
-	return fmt.Sprintf("the process of the handler ended: %v", err)
+	return fmt.Sprintf("the process of the handler ended: %v", ended)
 }
 
 // A head keeps the beginning of what is written to it: the Go runtime says
