@@ -33,7 +33,9 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("KVSH_DB", e.Getenv("WORK")+"/t.kv")
 			e.Setenv("HOME", e.Getenv("WORK"))
-			return nil
+			examples, err := filepath.Abs("../scripts/handlers")
+			e.Setenv("HANDLERS", examples)
+			return err
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

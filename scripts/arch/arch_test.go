@@ -54,6 +54,11 @@ var oneFile = map[string]string{
 	"github.com/tidwall/wal": "engine/log.go",
 }
 
+// oneDir names libraries that a single package may import.
+var oneDir = map[string]string{
+	"go.starlark.net": "kvsh/engine/handler",
+}
+
 // top is everything that may stand at the top of the repository.
 var top = []string{
 	".ci", ".gitattributes", ".gitignore", ".golangci.yml",
@@ -90,6 +95,9 @@ func violation(importer, imported string, standard bool) string {
 	for library, dirs := range libraries {
 		if imported != library && !strings.HasPrefix(imported, library+"/") {
 			continue
+		}
+		if only := oneDir[library]; only != "" && importer != only {
+			return fmt.Sprintf("%s imports %s: only %s may", importer, imported, only)
 		}
 		if slices.Contains(dirs, from) {
 			return ""
@@ -185,6 +193,8 @@ func TestArrowsRefuse(t *testing.T) {
 		{"kvsh/cmd", "github.com/chzyer/readline", false},
 		{"kvsh/engine", "example.com/unknown", false},
 		{"kvsh/engine", "io/fs", true},
+		{"kvsh/engine", "go.starlark.net/starlark", false},
+		{"kvsh/engine/handler", "go.starlark.net/starlark", true},
 		{"kvsh/scripts/blackbox", "kvsh/engine", true},
 	} {
 		got := violation(c.importer, c.imported, standard(c.imported)) == ""
