@@ -21,10 +21,10 @@ func newCall(s *Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "call NAME KEY…",
 		Short: "Run a handler on some keys as one transaction",
-		Long: `Runs a stored handler on the values of the keys and writes what it returns, as one
-transaction: all of it or nothing. NAME@2 is its version 2, NAME the newest. The
-result of the handler, if it has one, is printed as JSON. With --dry-run what it
-would write is said on stderr. "kvsh help handler" says how one is written.
+		Long: `Runs a stored handler on the values of the keys and writes what it returns, as
+one transaction: all of it or nothing. NAME@2 is its version 2, NAME the newest.
+The result of the handler, if it has one, is printed as JSON. With --dry-run
+what it would write is said on stderr. "kvsh help handler" explains the rest.
 
 The call ends with 1 if the handler says no, and with 2 and the line if there is
 a fault in it. Then nothing is written.`,

@@ -56,10 +56,11 @@ func newHandlerAdd(s *Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add NAME FILE",
 		Short: "Store a handler, as its next version",
-		Long: `Stores the handler in FILE, or on stdin if FILE is -, and prints its version. It is
-checked first: one that does not compile is refused by line and column. The
-source that NAME has already makes no new version.`,
-		Example:     "kvsh handler add swap scripts/handlers/swap.star\nkvsh handler add transfer scripts/handlers/transfer.star",
+		Long: `Stores the handler in FILE, or on stdin if FILE is -, and prints its version. It
+is checked first: one that does not compile is refused by line and column. The
+source that NAME has already makes no new version. NAME is 1 to 64 of the
+characters a-z 0-9 _ and -.`,
+		Example:     "kvsh handler add transfer transfer.star\nkvsh handler add --rev swap swap.star",
 		Args:        operands(2, 2),
 		Annotations: exits("0, 3 cannot read the file, 7 the handler is wrong: by file and line"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -140,9 +141,10 @@ func badHandler(err error) error {
 
 func newHandlerLs(s *Session) *cobra.Command {
 	return &cobra.Command{
-		Use:         "ls",
-		Short:       "List the handlers",
-		Long:        `Lists the handlers: name, newest version, size, age, and the comment they begin with.`,
+		Use:   "ls",
+		Short: "List the handlers",
+		Long: `Lists the handlers: name, newest version, size, age, and the comment they begin
+with.`,
 		Example:     "kvsh handler ls\nkvsh handler ls --json",
 		Args:        operands(0, 0),
 		Annotations: exits("0"),
@@ -190,7 +192,7 @@ func newHandlerShow(s *Session) *cobra.Command {
 		Use:               "show NAME",
 		Short:             "Print the source of a handler",
 		Long:              `Prints the source of a handler, byte for byte as it was added.`,
-		Example:           "kvsh handler show swap\nkvsh handler show swap --version 1",
+		Example:           "kvsh handler show transfer\nkvsh handler show transfer --version 1",
 		Args:              operands(1, 1),
 		ValidArgsFunction: completeHandler(s),
 		Annotations:       exits("0, 1 no such handler"),
@@ -221,7 +223,7 @@ func newHandlerRm(s *Session) *cobra.Command {
 		Use:               "rm NAME",
 		Short:             "Delete a handler with all its versions",
 		Long:              `Deletes a handler with all its versions and prints how many there were.`,
-		Example:           "kvsh handler rm swap",
+		Example:           "kvsh handler rm transfer\nkvsh handler rm --dry-run transfer",
 		Args:              operands(1, 1),
 		ValidArgsFunction: completeHandler(s),
 		Annotations:       exits("0, 1 no such handler"),

@@ -47,7 +47,14 @@
 // own, held to MaxMemory and MaxTime, whose end is an error like any other.
 package handler
 
-import "time"
+import (
+	"time"
+
+	"kvsh/engine/handler/internal/quiet"
+)
+
+// The interpreter is initialised by now.
+func init() { quiet.End() }
 
 // The limits of a handler and of a call.
 const (

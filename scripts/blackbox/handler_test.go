@@ -4,7 +4,7 @@ package blackbox
 
 import (
 	"fmt"
-	"maps"
+	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -113,15 +113,32 @@ func TestHandlerThatRunsAway(t *testing.T) {
 			t.Errorf("call %s: exit %d, %s, want 2 and %q", name, r.code, short(r.stderr), reason)
 		}
 	}
-	// Ending the caller in the middle of a handler ends its process, too.
+	// A built-in function that never ends, and a caller who waits no longer.
 	d.must(t, "def handle(kv, arg):\n    max(range(1 << 62))\n", "handler", "add", "forever", "-")
-	files := maps.Clone(tree(t, string(d)))
+	files := tree(t, string(d))
 	begin := time.Now()
 	if r := d.run(t, "", "--timeout", "300ms", "call", "forever", "a"); r.code != 124 {
 		t.Errorf("call with --timeout: exit %d after %v, %s, want 124", r.code, time.Since(begin), short(r.stderr))
 	}
-	unchanged(t, "a call that was ended", string(d), files)
+	unchanged(t, "a call that was ended", string(d), files, "LOCK") // which it took
 	if d.must(t, "", "handler", "rm", "forever"); d.must(t, "", "hash") != before {
 		t.Error("the state differs from that before the calls")
+	}
+}
+
+// TestLittleAddressSpace: under ulimit -v, where the interpreter of handlers does
+// without some of its speed, no command says anything that is not its own.
+func TestLittleAddressSpace(t *testing.T) {
+	need(t, "sh")
+	d := newDB(t)
+	d.must(t, "", "mset", "a", "1", "b", "2")
+	d.must(t, "", "handler", "add", "swap", "../handlers/swap.star")
+	for _, args := range [][]string{{"get", "a"}, {"call", "swap", "a", "b"}} {
+		limited := append([]string{"-c", `ulimit -v 3000000 && exec "$0" "$@"`, program, "-d", string(d)}, args...)
+		c := exec.Command("sh", limited...)
+		c.Env = environment(t.TempDir())
+		if r := finish(t, c, ""); r.code != 0 || r.stderr != "" {
+			t.Errorf("kvsh %s with little address space: exit %d, stderr: %s", describe(args), r.code, short(r.stderr))
+		}
 	}
 }
