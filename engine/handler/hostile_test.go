@@ -26,16 +26,16 @@ var hostile = []struct{ name, want, source string }{
 	{"a shared value in JSON", "memory|time", body("x = 'xxxxxxxx'", "for i in range(60):", "    x = (x, x)", "return None, x")},
 	{"a shared value as a key", "memory|time", body("x = 1", "for i in range(60):", "    x = (x, x)", "{x: 1}")},
 	{"a function without end", "memory|time", body("max(range(1 << 62))")},
-	{"deep in words", "deep", body("x = ()", "for i in range(1000000):", "    x = (x,)", "str(x)")},
-	{"deep in JSON", "deep", body("json.decode('[' * 10000000)")},
+	{"deep in words", "deep|time", body("x = ()", "for i in range(1000000):", "    x = (x,)", "str(x)")},
+	{"deep in JSON", "deep|time", body("json.decode('[' * 10000000)")},
 	{"deep in the result", "deep|time", body("x = ()", "for i in range(1000000):", "    x = (x,)", "return None, x")},
 	{"powers", "memory|time", body("x = 3", "for i in range(60):", "    x = x * x")},
 }
 
 // Whatever a handler does, the call ends, says why, and the next one works.
 func TestHostileHandlers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("some of them take all the time there is")
+	if testing.Short() || underRace {
+		t.Skip("they take all the time and memory there is, which the race detector needs")
 	}
 	for _, c := range hostile {
 		t.Run(c.name, func(t *testing.T) {

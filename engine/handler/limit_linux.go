@@ -1,3 +1,5 @@
+//go:build !race
+
 package handler
 
 import "golang.org/x/sys/unix"
