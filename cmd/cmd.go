@@ -158,8 +158,11 @@ func hint(err error) string {
 		usage   *usageError
 		refused *refusedError
 		missing *missingError
+		absent  *noHandlerError
 	)
 	switch {
+	case errors.As(err, &absent):
+		return `"kvsh handler ls" lists them, and "kvsh handler add" stores one`
 	case errors.As(err, &usage):
 		return usage.hint
 	case errors.As(err, &refused):

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,7 +34,9 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("KVSH_DB", e.Getenv("WORK")+"/t.kv")
 			e.Setenv("HOME", e.Getenv("WORK"))
-			return nil
+			examples, err := filepath.Abs("../scripts/handlers")
+			e.Setenv("HANDLERS", examples)
+			return err
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -261,6 +264,11 @@ func needDirectory(name string) bool {
 // fit a terminal of 80 columns.
 func TestHelp(t *testing.T) {
 	root, _, _ := testSession(t)
+	top, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	handlers := os.DirFS(filepath.Join(top, "scripts", "handlers"))
 	walk(newRoot(root, nil), func(c *cobra.Command) {
 		var page bytes.Buffer
 		writeHelp(&page, c)
@@ -280,13 +288,14 @@ func TestHelp(t *testing.T) {
 			return
 		}
 		for example := range strings.Lines(c.Example) {
-			runExample(t, name, strings.TrimSpace(example))
+			runExample(t, handlers, name, strings.TrimSpace(example))
 		}
 	})
 }
 
-// runExample runs one example of help in a directory of its own.
-func runExample(t *testing.T, name, example string) {
+// runExample runs one example of help in a directory of its own, which has the
+// example handlers.
+func runExample(t *testing.T, handlers fs.FS, name, example string) {
 	t.Helper()
 	commands, err := repl.Split(nil, example, repl.ShellDoor)
 	if err != nil || len(commands) != 1 || commands[0].Words[0].Text != "kvsh" {
@@ -295,6 +304,9 @@ func runExample(t *testing.T, name, example string) {
 	}
 	words := commands[0].Texts(nil)[1:]
 	t.Chdir(t.TempDir())
+	if err := os.CopyFS(".", handlers); err != nil {
+		t.Fatal(err)
+	}
 	for file, data := range map[string]string{
 		"users.jsonl": `{"key":"user:9","value":"Kay"}` + "\n",
 		"users.csv":   "key,value\n9,Kay\n",
@@ -304,6 +316,13 @@ func runExample(t *testing.T, name, example string) {
 		}
 	}
 	s, _, errs := testSession(t)
+	if words[0] == "call" || words[0] == "handler" && words[1] != "add" {
+		for _, line := range []string{"set account:ada 100", "handler add transfer transfer.star", "handler add ratelimit ratelimit.star"} {
+			if err := s.runLine(t.Context(), strings.Fields(line)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	if words[0] == "-c" {
 		s.set.commands = []string{"c" + words[1]}
 		err = s.runDoor(t.Context())

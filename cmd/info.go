@@ -44,7 +44,7 @@ func (s *Session) info(ctx context.Context) error {
 		if keys, err = tx.Count(ctx, engine.Range{}); err != nil {
 			return err
 		}
-		families, err = tx.Families(ctx)
+		families, err = userFamilies(ctx, tx)
 		return err
 	})
 	if err != nil {

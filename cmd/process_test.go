@@ -40,6 +40,8 @@ var readingLines = []string{
 	"--dry-run ttl a 1h", "--dry-run mv a z", "--dry-run cp a z", "--dry-run cf rm drafts", "--dry-run import %[1]s.jsonl",
 	"--dry-run config sync never", "--dry-run snapshot restore --replace %[1]s.kvs", "--readonly set a 9", "--readonly import %[1]s.jsonl",
 	"show a", "show --hex a", "hash", "hash --json", "tree", "grep 4", "exec a -- /bin/true", "watch --from 1 --limit 1", "--dry-run clear -y",
+	"handler ls", "handler show set-x", "handler show set-x --version 1", "--dry-run handler rm set-x", "--dry-run call set-x a",
+	"--dry-run handler add h %[1]s.star",
 	"help", "man", "completion bash", "version",
 }
 
@@ -52,7 +54,11 @@ func readable(t *testing.T) (dir, db string) {
 	t.Helper()
 	dir = t.TempDir()
 	db = filepath.Join(dir, "t.kv")
-	script := fmt.Sprintf("mset a 1 b 2; --cf drafts set d 3; compact; set a 4; del b; snapshot save %[1]s.kvs; export -o %[1]s.jsonl", db)
+	source := "def handle(kv, arg):\n    return {k: 'x' for k in kv}\n"
+	if err := os.WriteFile(db+".star", []byte(source), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("mset a 1 b 2; handler add set-x %[1]s.star; --cf drafts set d 3; compact; set a 4; del b; snapshot save %[1]s.kvs; export -o %[1]s.jsonl", db)
 	if code, _, errs := invoke(t, script, "-d", db); code != exitYes {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}

@@ -115,6 +115,8 @@ func commands() []constructor {
 		{groupTx, []string{"begin"}, newBegin},
 		{groupTx, []string{"commit"}, newCommit},
 		{groupTx, []string{"rollback"}, newRollback},
+		{groupTx, []string{"call"}, newCall},
+		{groupTx, []string{"handler"}, newHandler},
 		{groupInOut, []string{"import"}, newImport},
 		{groupInOut, []string{"export"}, newExport},
 		{groupInOut, []string{"watch"}, newWatch},

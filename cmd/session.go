@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kvsh/engine"
+	"kvsh/engine/handler"
 	"kvsh/repl"
 )
 
@@ -70,6 +71,8 @@ type Session struct {
 	// reading is the state for reads that were sent together, see runReads.
 	reading engine.Tx
 	use     *string // the family that use chose in this line; nil: none
+
+	handlers *handler.Worker // runs handlers; nil until the first call
 }
 
 // openKey is the settings that a store is opened with.
@@ -115,6 +118,9 @@ func (s *Session) Close() error {
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
 		s.store = nil
+	}
+	if s.handlers != nil {
+		_ = s.handlers.Close() // it holds nothing that could be lost
 	}
 	return err
 }

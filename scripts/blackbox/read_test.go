@@ -48,6 +48,9 @@ var reading = [][]string{
 	{"config", "sync"},
 	{"cf", "ls"},
 	{"snapshot", "ls"},
+	{"handler", "ls"},
+	{"handler", "show", "swap"},
+	{"call", "--dry-run", "swap", "user:1", "user:2"},
 	{"version"},
 	{"set", "--dry-run", "user:1", "x"},
 	{"del", "-y", "--dry-run", "--prefix", "user:"},
@@ -59,7 +62,7 @@ var reading = [][]string{
 var otherCommands = []string{
 	"set", "del", "mset", "incr", "append", "mv", "cp", "begin", "commit", "rollback", "import",
 	"snapshot save", "snapshot restore", "snapshot verify", "init", "cf rm",
-	"clear", "edit", "bench", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
+	"handler add", "handler rm", "clear", "edit", "bench", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
 }
 
 // TestEveryCommandIsTriedOrNamed: a command that help lists is one of those
@@ -114,6 +117,7 @@ func newReadable(t *testing.T) db {
 	d.must(t, "", "set", "user:1", "Ada Lovelace")
 	d.must(t, "", "mset", "user:1", "Ada King", "user:2", "Charles Babbage", "old", "x")
 	d.must(t, "", "del", "old")
+	d.must(t, "", "handler", "add", "swap", "../handlers/swap.star")
 	d.must(t, `{"key":"import:1","value":"one"}`+"\n"+`{"key":"import:2","value":"two"}`+"\n", "import", "--format", "jsonl")
 	return d
 }
