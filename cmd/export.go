@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -195,6 +197,10 @@ func writeFile(name string, write func(io.Writer) error) error {
 	dir := filepath.Dir(name)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*.tmp")
 	if err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			path.Path = name // the temporary one tells nobody anything
+		}
 		return err
 	}
 	defer os.Remove(f.Name()) // fails when all went well: the name is gone

@@ -34,6 +34,8 @@ func newRoot(s *Session, words []string, more ...func(*cobra.Command)) *cobra.Co
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		// Flags in front of the command are those of all commands, at every door.
+		TraverseChildren: true,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(c, args[0])
@@ -207,10 +209,11 @@ func unknownCommand(c *cobra.Command, word string) error {
 
 // usageOf is a usage error of a command, with its usage as the hint.
 func usageOf(c *cobra.Command, f string, args ...any) error {
-	return &usageError{
-		reason: commandName(c) + ": " + fmt.Sprintf(f, args...),
-		hint:   "usage: " + usageLine(c),
+	e := &usageError{reason: fmt.Sprintf(f, args...), hint: "usage: " + usageLine(c)}
+	if c.HasParent() {
+		e.reason = commandName(c) + ": " + e.reason
 	}
+	return e
 }
 
 // commandName is the name of a command with its parents but without kvsh.
@@ -257,6 +260,37 @@ func operands(min, max int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// frontFlagError puts an error about the flags in front of the command, which
+// the command library hands on as it is, into the words of kvsh. Other errors
+// it leaves alone.
+func frontFlagError(root *cobra.Command, words []string, err error) error {
+	var (
+		missing *pflag.NotExistError
+		noValue *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+		syntax  *pflag.InvalidSyntaxError
+	)
+	isMissing := errors.As(err, &missing)
+	if !isMissing && !errors.As(err, &noValue) && !errors.As(err, &invalid) && !errors.As(err, &syntax) {
+		return err
+	}
+	c := root
+	if word := commandWord(root, words); word != "" {
+		if found, _, findErr := root.Find([]string{word}); findErr == nil {
+			c = found
+		}
+	}
+	if !isMissing || c.HasSubCommands() {
+		return flagError(c, err)
+	}
+	// What was taken for the command may be the value of the unknown flag.
+	e := flagError(root, err).(*usageError)
+	if !strings.HasPrefix(e.hint, "did you mean") {
+		e.hint = `in front of the command stand the flags of all commands, which "help" lists; behind it also its own`
+	}
+	return e
 }
 
 // flagError puts the words of the flag library into those of kvsh.

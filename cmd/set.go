@@ -168,7 +168,8 @@ func (s *Session) setKey(ctx context.Context, key string, value []byte, o setOpt
 		return named("set", key, err)
 	}
 	if old.Rev != 0 || old.Value != nil {
-		if err := s.value(old, s.endsValues()); err != nil {
+		// The number of the revision stands on a line of its own.
+		if err := s.value(old, s.endsValues() || s.set.ShowRev); err != nil {
 			return err
 		}
 	}
