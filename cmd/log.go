@@ -27,7 +27,7 @@ func newLogLs(s *Session) *cobra.Command {
 	return &cobra.Command{
 		Use:         "ls",
 		Short:       "List the segments of the log",
-		Example:     "kvsh log ls",
+		Example:     "kvsh log ls\nkvsh log ls --json",
 		Args:        operands(0, 0),
 		Annotations: exits("0, 4 damaged"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -286,7 +286,7 @@ func newLogVerify(s *Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:         "verify",
 		Short:       "Check every record of the log, change nothing",
-		Example:     "kvsh log verify",
+		Example:     "kvsh log verify\nkvsh log verify --deep",
 		Args:        operands(0, 0),
 		Annotations: exits("0 sound, 4 damaged"),
 		RunE: func(c *cobra.Command, _ []string) error {
