@@ -31,7 +31,7 @@ func newCompletion(s *Session) *cobra.Command {
 			case "powershell":
 				return root.GenPowerShellCompletionWithDesc(s.out)
 			}
-			return usageOf(c, "unknown shell %q", args[0])
+			return usageOf(c, "unknown shell %s", quoted(args[0]))
 		},
 	}
 }

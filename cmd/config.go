@@ -50,7 +50,7 @@ func (s *Session) showSettings(ctx context.Context, names []string) error {
 				return err
 			}
 		}
-		return usagef("unknown setting %q", names[0])
+		return usagef("unknown setting %s", quoted(names[0]))
 	}
 	rows, err := s.rows(format.Column{Name: "name", Kind: format.Text},
 		format.Column{Name: "value", Kind: format.Text}, format.Column{Name: "source", Kind: format.Text})
@@ -68,7 +68,7 @@ func (s *Session) showSettings(ctx context.Context, names []string) error {
 		}
 	}
 	if !found && len(names) == 1 {
-		return usagef("unknown setting %q", names[0])
+		return usagef("unknown setting %s", quoted(names[0]))
 	}
 	return rows.Close()
 }

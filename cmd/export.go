@@ -117,7 +117,7 @@ func parseFormat(name string) (format.Format, error) {
 	f, err := format.ParseFormat(name)
 	if err != nil {
 		return f, &usageError{
-			reason: fmt.Sprintf("--format: unknown format %q", name),
+			reason: fmt.Sprintf("--format: unknown format %s", quoted(name)),
 			hint:   "formats are " + strings.Join(format.FormatNames(), " "),
 		}
 	}

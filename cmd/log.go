@@ -124,12 +124,12 @@ func revSpan(args []string) (from, to engine.Rev, err error) {
 		}
 		n, err := strconv.ParseUint(end.text, 10, 64)
 		if err != nil || n == 0 {
-			return 0, 0, usagef("not a revision: %q", args[0])
+			return 0, 0, usagef("not a revision: %s", quoted(args[0]))
 		}
 		*end.rev = engine.Rev(n)
 	}
 	if to != 0 && from > to {
-		return 0, 0, usagef("the span %q ends before it begins", args[0])
+		return 0, 0, usagef("the span %s ends before it begins", quoted(args[0]))
 	}
 	return from, to, nil
 }
