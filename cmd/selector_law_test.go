@@ -73,8 +73,13 @@ func randomSelection(r *rand.Rand) selection {
 func (sel selection) words() []string {
 	var words []string
 	for _, flag := range []struct{ name, value string }{
-		{"prefix", sel.prefix}, {"suffix", sel.suffix}, {"contains", sel.contains}, {"regex", sel.regex},
-		{"from", sel.from}, {"to", sel.to}, {"after", sel.after},
+		{"prefix", sel.prefix},
+		{"suffix", sel.suffix},
+		{"contains", sel.contains},
+		{"regex", sel.regex},
+		{"from", sel.from},
+		{"to", sel.to},
+		{"after", sel.after},
 	} {
 		if flag.value != "" {
 			words = append(words, "--"+flag.name, flag.value)
@@ -91,7 +96,9 @@ func (sel selection) words() []string {
 
 // tests reports whether a key has what can be seen of it alone.
 func (sel selection) tests(key string) bool {
-	matches := func(expression string) bool { return expression == "" || regexp.MustCompile(expression).MatchString(key) }
+	matches := func(expression string) bool {
+		return expression == "" || regexp.MustCompile(expression).MatchString(key)
+	}
 	return strings.HasPrefix(key, sel.prefix) && strings.HasSuffix(key, sel.suffix) && strings.Contains(key, sel.contains) &&
 		matches(sel.regex) && matches(selectorGlobs[sel.glob])
 }
@@ -232,6 +239,13 @@ func checkSelection(t *testing.T, run func(...string) (string, int), keys []stri
 	if (code == exitYes) != (len(want) > 0) {
 		t.Errorf("%q = exit code %d with %d keys", grep, code, len(want))
 	}
+
+	tree := append([]string{"tree", "-m", "quoted"}, sel.words()...) // its word is a prefix
+	bare := sel
+	bare.glob = ""
+	out, _ = run(tree...)
+	totals := wordsOf(t, out)
+	expect(totals[len(totals)-1][:2], tree, []string{"", fmt.Sprint(len(bare.of(keys)))})
 
 	count := with("count")
 	if out, _ = run(count...); out != fmt.Sprintln(len(want)) {
