@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -246,5 +247,43 @@ func TestColour(t *testing.T) {
 		if got := strings.Contains(out, "\x1b["); got != c.want {
 			t.Errorf("%s (terminal %v, %v) = %q, want colour %v", c.line, c.terminal, c.env, out, c.want)
 		}
+	}
+}
+
+// The rows of grep and of log show hold the bytes of values, too.
+func TestRowsOfOtherCommandsLoseNothing(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	pairs := randomPairs(r, true)
+	run := modeSession(t, false, nil, pairs)
+	lines := map[string]string{} // by key
+	for _, words := range wordsOf(t, run("grep", "-m", "quoted", "")) {
+		lines[words[0]] += words[2] + "\n"
+	}
+	for key, value := range pairs {
+		want := strings.ReplaceAll(strings.TrimSuffix(value, "\n")+"\n", "\r\n", "\n")
+		if value == "" {
+			want = ""
+		}
+		if lines[key] != want {
+			t.Errorf("grep found %q in %q, want %q", lines[key], key, want)
+		}
+	}
+	db := filepath.Join(t.TempDir(), "t.kv")
+	words := []string{"-d", db, "mset"}
+	for key, value := range pairs {
+		words = append(words, key, value)
+	}
+	if code, _, errs := invoke(t, "", words...); code != exitYes {
+		t.Fatalf("mset = %d: %s", code, errs)
+	}
+	_, out, _ := invoke(t, "", "-d", db, "log", "show", "-m", "quoted")
+	shown := map[string]string{}
+	for _, words := range wordsOf(t, out) {
+		shown[words[5]] = words[6]
+	}
+	if !maps.Equal(shown, pairs) {
+		t.Errorf("log show = %q, want %q", shown, pairs)
 	}
 }
