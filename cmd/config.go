@@ -16,8 +16,8 @@ func newConfig(s *Session) *cobra.Command {
 		Short: "Show or change settings of the database",
 		Long: `Shows the settings of the database and where each comes from, or changes one:
 sync is when a write is on the disk for sure: always (before it is answered),
-interval (a second later) or never (as the system likes); history.keep is the time
-span, like 7d, for which earlier values can be read.`,
+interval (a second later) or never (as the system likes); history.keep is the
+time span, like 7d, for which earlier values can be read.`,
 		Example:     "kvsh config\nkvsh config sync\nkvsh config history.keep 30d",
 		Args:        operands(0, 2),
 		Annotations: exits("0, 2 unknown setting or value"),
