@@ -195,14 +195,24 @@ func named(command, key string, err error) error {
 	return fmt.Errorf("%s %s: %w", command, quoted(key), err)
 }
 
-// quoted is a key as it stands in a message: a long one by its beginning, so
+// quoted is a word as it stands in a message: a long one by its beginning, so
 // that what is wrong with it can be seen.
-func quoted(key string) string {
-	const most = 64 // bytes
-	if len(key) <= most {
-		return strconv.Quote(key)
+func quoted(word string) string {
+	if len(word) <= mostShown {
+		return strconv.Quote(word)
 	}
-	return strconv.Quote(key[:most]) + "…"
+	return strconv.Quote(word[:mostShown]) + "…"
+}
+
+// mostShown is how much of a word of the user stands in a message, in bytes.
+const mostShown = 64
+
+// shortened is a word as it stands in a message without quotes.
+func shortened(word string) string {
+	if len(word) <= mostShown {
+		return word
+	}
+	return word[:mostShown] + "…"
 }
 
 // isConflict reports whether an error is a transaction that was lost.

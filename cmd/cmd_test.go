@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/spf13/cobra"
 
 	"kvsh/engine"
 	"kvsh/format"
@@ -239,98 +237,6 @@ func TestFlagsEndWithTheLine(t *testing.T) {
 		if after := fmt.Sprint(s.set); after != before {
 			t.Errorf("settings after %q = %v, want %v", line, after, before)
 		}
-	}
-}
-
-// walk calls fn for every command of the tree.
-func walk(c *cobra.Command, fn func(*cobra.Command)) {
-	fn(c)
-	for _, child := range c.Commands() {
-		walk(child, fn)
-	}
-}
-
-// needDirectory are the commands whose examples need a database in a
-// directory, with engine calls that this build does not have.
-func needDirectory(name string) bool {
-	switch strings.Fields(name)[0] {
-	case "check", "log", "snapshot", "config", "compact", "init":
-		return true
-	}
-	return false
-}
-
-// Every command has help with examples that run, exit codes, and lines that
-// fit a terminal of 80 columns.
-func TestHelp(t *testing.T) {
-	root, _, _ := testSession(t)
-	top, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	handlers := os.DirFS(filepath.Join(top, "scripts", "handlers"))
-	walk(newRoot(root, nil), func(c *cobra.Command) {
-		var page bytes.Buffer
-		writeHelp(&page, c)
-		for line := range strings.Lines(page.String()) {
-			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > helpWidth {
-				t.Errorf("help of %q: %d columns: %q", c.Name(), n, line)
-			}
-		}
-		if !c.HasParent() || c.HasSubCommands() {
-			return
-		}
-		name := commandName(c)
-		if c.Annotations["exits"] == "" || c.Example == "" {
-			t.Errorf("help of %q has no exit codes or no example", name)
-		}
-		if needDirectory(name) || name == "shell" || name == "edit" { // these two want a person
-			return
-		}
-		for example := range strings.Lines(c.Example) {
-			runExample(t, handlers, name, strings.TrimSpace(example))
-		}
-	})
-}
-
-// runExample runs one example of help in a directory of its own, which has the
-// example handlers.
-func runExample(t *testing.T, handlers fs.FS, name, example string) {
-	t.Helper()
-	commands, err := repl.Split(nil, example, repl.ShellDoor)
-	if err != nil || len(commands) != 1 || commands[0].Words[0].Text != "kvsh" {
-		t.Errorf("example of %q does not call kvsh: %q, %v", name, example, err)
-		return
-	}
-	words := commands[0].Texts(nil)[1:]
-	t.Chdir(t.TempDir())
-	if err := os.CopyFS(".", handlers); err != nil {
-		t.Fatal(err)
-	}
-	for file, data := range map[string]string{
-		"users.jsonl": `{"key":"user:9","value":"Kay"}` + "\n",
-		"users.csv":   "key,value\n9,Kay\n",
-	} {
-		if err := os.WriteFile(file, []byte(data), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s, _, errs := testSession(t)
-	if words[0] == "call" || words[0] == "handler" && words[1] != "add" {
-		for _, line := range []string{"set account:ada 100", "handler add transfer transfer.star", "handler add ratelimit ratelimit.star"} {
-			if err := s.runLine(t.Context(), strings.Fields(line)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if words[0] == "-c" {
-		s.set.commands = []string{"c" + words[1]}
-		err = s.runDoor(t.Context())
-	} else {
-		err = s.runLine(t.Context(), words)
-	}
-	if code := exitCode(err); code != exitYes {
-		t.Errorf("example %q ends with %d: %v %s", example, code, err, errs)
 	}
 }
 

@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,7 +118,7 @@ func parseFormat(name string) (format.Format, error) {
 	f, err := format.ParseFormat(name)
 	if err != nil {
 		return f, &usageError{
-			reason: fmt.Sprintf("--format: unknown format %q", name),
+			reason: fmt.Sprintf("--format: unknown format %s", quoted(name)),
 			hint:   "formats are " + strings.Join(format.FormatNames(), " "),
 		}
 	}
@@ -238,6 +240,10 @@ func writeFile(name string, write func(io.Writer) error) error {
 	dir := filepath.Dir(name)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*.tmp")
 	if err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			path.Path = name // the temporary one tells nobody anything
+		}
 		return err
 	}
 	defer os.Remove(f.Name()) // fails when all went well: the name is gone

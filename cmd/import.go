@@ -112,7 +112,7 @@ func conflictRule(name string) (engine.OnConflict, error) {
 	case "fail":
 		return engine.Fail, nil
 	}
-	return 0, &usageError{reason: fmt.Sprintf("--on-conflict: unknown rule %q", name), hint: "rules are replace, keep, fail"}
+	return 0, &usageError{reason: fmt.Sprintf("--on-conflict: unknown rule %s", quoted(name)), hint: "rules are replace, keep, fail"}
 }
 
 // importer opens what a file holds.

@@ -27,7 +27,7 @@ func newLogLs(s *Session) *cobra.Command {
 	return &cobra.Command{
 		Use:         "ls",
 		Short:       "List the segments of the log",
-		Example:     "kvsh log ls",
+		Example:     "kvsh log ls\nkvsh log ls --json",
 		Args:        operands(0, 0),
 		Annotations: exits("0, 4 damaged"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -124,12 +124,12 @@ func revSpan(args []string) (from, to engine.Rev, err error) {
 		}
 		n, err := strconv.ParseUint(end.text, 10, 64)
 		if err != nil || n == 0 {
-			return 0, 0, usagef("not a revision: %q", args[0])
+			return 0, 0, usagef("not a revision: %s", quoted(args[0]))
 		}
 		*end.rev = engine.Rev(n)
 	}
 	if to != 0 && from > to {
-		return 0, 0, usagef("the span %q ends before it begins", args[0])
+		return 0, 0, usagef("the span %s ends before it begins", quoted(args[0]))
 	}
 	return from, to, nil
 }
@@ -286,7 +286,7 @@ func newLogVerify(s *Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:         "verify",
 		Short:       "Check every record of the log, change nothing",
-		Example:     "kvsh log verify",
+		Example:     "kvsh log verify\nkvsh log verify --deep",
 		Args:        operands(0, 0),
 		Annotations: exits("0 sound, 4 damaged"),
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -29,7 +29,7 @@ func newSnapshotSave(s *Session) *cobra.Command {
 		Short: "Write a snapshot while others go on writing",
 		Long: `Writes a snapshot to a file, or into a directory under a name with the time. The
 file appears whole, synced and read back, or not at all.`,
-		Example:     "kvsh snapshot save backup.kvs",
+		Example:     "kvsh snapshot save before-upgrade.kvs\nkvsh -q snapshot save",
 		Args:        operands(0, 1),
 		Annotations: exits("0, 3 cannot write, 4 damaged, 6 the file is there already"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -90,7 +90,7 @@ func newSnapshotLs(s *Session) *cobra.Command {
 	return &cobra.Command{
 		Use:         "ls [DIR]",
 		Short:       "List the snapshots in a directory",
-		Example:     "kvsh snapshot ls",
+		Example:     "kvsh snapshot ls\nkvsh snapshot ls --json .",
 		Args:        operands(0, 1),
 		Annotations: exits("0, 4 one is damaged"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -127,7 +127,7 @@ func newSnapshotVerify(s *Session) *cobra.Command {
 	return &cobra.Command{
 		Use:         "verify FILE…",
 		Short:       "Read snapshots whole and check every byte",
-		Example:     "kvsh snapshot verify backup.kvs",
+		Example:     "kvsh snapshot verify backup.kvs\nkvsh -q snapshot verify backup.kvs",
 		Args:        operands(1, -1),
 		Annotations: exits("0, 4 damaged"),
 		RunE:        func(c *cobra.Command, args []string) error { return s.snapshots(c.Context(), args) },
@@ -176,7 +176,7 @@ func newSnapshotRestore(s *Session) *cobra.Command {
 		Long: `Makes the database of --to, or else that of --db, from a snapshot. One that is
 there already is refused; with --replace it is kept beside as
 NAME.before-restore.`,
-		Example:     "kvsh snapshot restore backup.kvs --to restored.kv",
+		Example:     "kvsh snapshot restore backup.kvs --to restored.kv\nkvsh snapshot restore --replace backup.kvs",
 		Args:        operands(1, 1),
 		Annotations: exits("0, 4 the snapshot is damaged, 6 the target exists"),
 		RunE: func(c *cobra.Command, args []string) error {
