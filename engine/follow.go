@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -63,7 +62,10 @@ func (w *watch) follow(ctx context.Context, newest Rev, f func(RecordInfo) error
 			inner = f(r)
 			return inner == nil
 		})
-		if err = errors.Join(err, inner); err != nil {
+		if inner != nil {
+			return inner
+		}
+		if err != nil {
 			return err
 		}
 		if w.next > newest {
