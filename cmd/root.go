@@ -125,6 +125,7 @@ func commands() []constructor {
 		{groupLook, []string{"hash"}, newHash},
 		{groupLook, []string{"check"}, newCheck},
 		{groupLook, []string{"log"}, newLog},
+		{groupLook, []string{"inspect"}, newInspect},
 		{groupSettings, []string{"init"}, newInit},
 		{groupSettings, []string{"config"}, newConfig},
 		{groupSettings, []string{"compact"}, newCompact},

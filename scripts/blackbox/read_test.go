@@ -45,6 +45,8 @@ var reading = [][]string{
 	{"log", "grep", "Ada"},
 	{"log", "follow", "--from", "1", "--limit", "2"},
 	{"log", "verify"},
+	{"doctor"},
+	{"doctor", "--json"},
 	{"check"},
 	{"check", "--deep"},
 	{"compact", "--dry-run"},
@@ -62,7 +64,7 @@ var reading = [][]string{
 // elsewhere, or do nothing by themselves.
 var otherCommands = []string{
 	"set", "del", "mset", "incr", "append", "mv", "cp", "begin", "commit", "rollback", "import",
-	"snapshot save", "snapshot restore", "snapshot verify", "init", "cf rm",
+	"snapshot save", "snapshot restore", "snapshot verify", "init", "cf rm", "inspect",
 	"clear", "edit", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
 }
 
