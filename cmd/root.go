@@ -124,6 +124,7 @@ func commands() []constructor {
 		{groupLook, []string{"info"}, newInfo},
 		{groupLook, []string{"hash"}, newHash},
 		{groupLook, []string{"check"}, newCheck},
+		{groupLook, []string{"doctor"}, newDoctor},
 		{groupLook, []string{"log"}, newLog},
 		{groupLook, []string{"inspect"}, newInspect},
 		{groupSettings, []string{"init"}, newInit},
