@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -113,17 +114,12 @@ func (d *doctor) clock() {
 // staleSnapshot is the age from which a snapshot calls for another.
 const staleSnapshot = 7 * 24 * time.Hour
 
-// snapshots looks for the newest snapshot of this database, in the directory
-// at hand, where snapshot save and ls work, and beside the database.
-func (d *doctor) snapshots() error {
-	save := d.command("snapshot save")
-	if d.survey.Database == "" {
-		return nil // they could not be told from others
-	}
-	var newest engine.SnapshotInfo
-	count := int64(0)
+// newestSnapshot looks for snapshots of a database, in the directory at hand,
+// where snapshot save and ls work, and beside the database. It reads their ends
+// only.
+func newestSnapshot(ctx context.Context, path, database string) (newest engine.SnapshotInfo, count int, err error) {
 	seen := make(map[string]bool)
-	for _, dir := range []string{".", filepath.Dir(d.path)} {
+	for _, dir := range []string{".", filepath.Dir(path)} {
 		full, err := filepath.Abs(dir)
 		if err != nil || seen[full] {
 			continue
@@ -134,14 +130,14 @@ func (d *doctor) snapshots() error {
 			continue // not ours to read
 		}
 		for _, e := range entries {
-			if err := d.ctx.Err(); err != nil {
-				return err
+			if err := ctx.Err(); err != nil {
+				return newest, count, err
 			}
 			if filepath.Ext(e.Name()) != ".kvs" || !e.Type().IsRegular() {
 				continue
 			}
 			info, err := engine.SnapshotInfoOf(nil, filepath.Join(dir, e.Name()))
-			if err != nil || info.Database != d.survey.Database {
+			if err != nil || info.Database != database {
 				continue
 			}
 			if count++; info.Created.After(newest.Created) {
@@ -149,6 +145,19 @@ func (d *doctor) snapshots() error {
 			}
 		}
 	}
+	return newest, count, nil
+}
+
+// snapshots tells of the newest snapshot.
+func (d *doctor) snapshots() error {
+	if d.survey.Database == "" {
+		return nil // its snapshots could not be told from others
+	}
+	newest, count, err := newestSnapshot(d.ctx, d.path, d.survey.Database)
+	if err != nil {
+		return err
+	}
+	save := d.command("snapshot save")
 	name := format.Safe(filepath.Base(newest.Path))
 	switch {
 	case count == 0 && d.report.Rev == 0:

@@ -76,10 +76,11 @@ func hasLog(path string) error {
 		return err
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && !isSegment(path) {
-		return &refusedError{
-			reason: fmt.Sprintf("%q has no log: of single files only a segment has one, and 20 digits as its name", path),
-			hint:   `"kvsh inspect FILE" shows what any file holds`,
+		e := &refusedError{reason: "a snapshot has no log", hint: `"kvsh inspect FILE" shows what any file holds`}
+		if _, err := engine.SnapshotInfoOf(nil, path); err != nil {
+			e.reason = fmt.Sprintf("%q has no log: of single files only a segment has one, and 20 digits as its name", path)
 		}
+		return e
 	}
 	return nil
 }

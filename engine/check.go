@@ -45,6 +45,13 @@ type Fault struct {
 	Reason       string   `json:"reason"`
 	Acknowledged string   `json:"acknowledged"`   // whether it had been acknowledged: yes, no, unknown
 	Keys         []string `json:"keys,omitempty"` // some that are concerned, where that can be told; at most 20
+
+	// Of a place in a table: the span of the keys concerned, both ends
+	// included, though they need not be keys themselves, and how many entries
+	// are lost; 0 where that is not known.
+	KeysFrom string `json:"keys_from,omitempty"`
+	KeysTo   string `json:"keys_to,omitempty"`
+	Entries  int64  `json:"entries,omitempty"`
 }
 
 func (f *Fault) String() string {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 )
 
 // log checks every segment of log/ and history/.
@@ -25,7 +26,7 @@ func (c *checker) log() error {
 	if c.end != nil && c.end.end.segment != 0 && c.end.torn == nil && c.Verdict != VerdictDamaged {
 		until = &c.end.end
 	}
-	w := logCheck{c: c}
+	w := logCheck{c: c, unproven: len(c.Faults) > 0}
 	if err := walkLog(c.ctx, c.fsys, c.dir, places, until, w.piece); err != nil {
 		return err
 	}
@@ -42,7 +43,11 @@ func (c *checker) log() error {
 type logCheck struct {
 	c    *checker
 	last position // of the last record
-	err  error
+
+	// unproven says that of a fault so far it is not known whether it had been
+	// acknowledged.
+	unproven bool
+	err      error
 }
 
 func (w *logCheck) piece(p *logPiece) bool {
@@ -57,6 +62,10 @@ func (w *logCheck) piece(p *logPiece) bool {
 	}
 	c.Records++
 	r := p.rec
+	if w.unproven && r.durableBefore() {
+		c.proven(r.rev)
+		w.unproven = false
+	}
 	reason := ""
 	switch {
 	case r.stamp <= w.last.stamp && w.last.rev != 0:
@@ -89,6 +98,18 @@ func (w *logCheck) piece(p *logPiece) bool {
 	return true
 }
 
+// proven notes that every record before a revision had been durable, as a whole
+// record of that revision says: so what is bad among them had been acknowledged.
+func (c *checker) proven(before Rev) {
+	for i := range c.Faults {
+		f := &c.Faults[i]
+		isLog := strings.HasPrefix(f.File, logDir+"/") || strings.HasPrefix(f.File, historyDir+"/")
+		if isLog && f.Rev != 0 && f.Rev < before && f.Acknowledged == AcknowledgedUnknown {
+			f.Acknowledged = AcknowledgedYes
+		}
+	}
+}
+
 // bad notes a bad place.
 func (w *logCheck) bad(p *logPiece) {
 	c := w.c
@@ -114,6 +135,7 @@ func (w *logCheck) bad(p *logPiece) {
 			note(&o)
 		}
 	}
+	w.unproven = w.unproven || f.Acknowledged == AcknowledgedUnknown
 	c.add(f)
 }
 
