@@ -80,14 +80,22 @@ func TestInspectWhole(t *testing.T) {
 			t.Errorf("Inspect(%s) = %d pieces, %v", name, len(pieces), err)
 			continue
 		}
-		end := int64(0)
+		end, ops := int64(0), int64(0) // of the parts, and of the operations of the last record
 		for _, p := range pieces[1:] {
 			if p.Bad != "" {
 				t.Errorf("%s: %+v, want good", name, p)
 			}
 			if isDetail(&p) {
+				if ops != 0 && p.Offset != ops {
+					t.Errorf("%s: %+v, want it at byte %d", name, p, ops)
+				}
+				ops = p.Offset + p.Length
 				continue
 			}
+			if ops != 0 && ops != end-4 { // the checksum of the record
+				t.Errorf("%s: the operations before %+v end at byte %d, want %d", name, p, ops, end-4)
+			}
+			ops = 0
 			if p.Offset != end {
 				t.Errorf("%s: %+v, want it at byte %d", name, p, end)
 			}
