@@ -84,8 +84,20 @@ func (s *Session) inspect(ctx context.Context, path string, o inspectOptions) er
 // pieceWriter is how the line wants to see parts: as rows, or each as its
 // fields and its bytes.
 func (s *Session) pieceWriter(path string, hex bool) (write func(*engine.Piece) error, end func() error, err error) {
+	m, err := s.mode()
+	if err != nil {
+		return nil, nil, err
+	}
+	people := m == format.Pretty || m == format.Auto && s.OutTerminal && !s.redirected
 	if hex {
 		return s.pieceDump(path)
+	}
+	if people { // whose terminal would shorten the fields, of which a row lives
+		write = func(p *engine.Piece) error {
+			_, err := fmt.Fprintln(s.out, pieceLine(p))
+			return err
+		}
+		return write, func() error { return nil }, nil
 	}
 	rows, err := s.rows(
 		format.Column{Name: "offset", Kind: format.Int}, format.Column{Name: "length", Kind: format.Int},
@@ -111,6 +123,15 @@ func pieceState(p *engine.Piece) string {
 	return "good"
 }
 
+// pieceLine is a part as a line for people.
+func pieceLine(p *engine.Piece) string {
+	line := fmt.Sprintf("%d+%d  %s  %s", p.Offset, p.Length, p.What, p.Detail)
+	if p.Bad != "" {
+		line += "  bad: " + p.Bad
+	}
+	return format.Safe(line)
+}
+
 // pieceDump writes parts with their bytes. The first part, the whole file, is
 // a line alone.
 func (s *Session) pieceDump(path string) (write func(*engine.Piece) error, end func() error, err error) {
@@ -120,11 +141,7 @@ func (s *Session) pieceDump(path string) (write func(*engine.Piece) error, end f
 	}
 	isFile := true
 	write = func(p *engine.Piece) error {
-		line := fmt.Sprintf("%d+%d  %s  %s", p.Offset, p.Length, p.What, p.Detail)
-		if p.Bad != "" {
-			line += "  bad: " + p.Bad
-		}
-		if _, err := fmt.Fprintln(s.out, format.Safe(line)); err != nil || isFile {
+		if _, err := fmt.Fprintln(s.out, pieceLine(p)); err != nil || isFile {
 			isFile = false
 			return err
 		}

@@ -181,12 +181,20 @@ func (s *Session) logStat(ctx context.Context, from, to engine.Rev, o *logStatOp
 
 // writeLogSums writes a row for each sum.
 func (s *Session) writeLogSums(l *logSums, top int) error {
+	m, err := s.mode()
+	if err != nil {
+		return err
+	}
+	moment := format.Time
+	if m == format.Pretty || m == format.Auto && s.OutTerminal && !s.redirected {
+		moment = format.Age // two times would not fit 80 columns
+	}
 	rows, err := s.rows(
 		format.Column{Name: "group", Kind: format.Text}, format.Column{Name: "name", Kind: format.Bytes},
 		format.Column{Name: "transactions", Kind: format.Int}, format.Column{Name: "operations", Kind: format.Int},
 		format.Column{Name: "bytes", Kind: format.Size}, format.Column{Name: "log_bytes", Kind: format.Size},
 		format.Column{Name: "first", Kind: format.Int}, format.Column{Name: "last", Kind: format.Int},
-		format.Column{Name: "from", Kind: format.Time}, format.Column{Name: "to", Kind: format.Time})
+		format.Column{Name: "from", Kind: moment}, format.Column{Name: "to", Kind: moment})
 	if err != nil {
 		return err
 	}
