@@ -118,7 +118,7 @@ func exitCode(err error) int {
 	case errors.As(err, &refused):
 		return exitRefused
 	case errors.As(err, &input) && input.Err == nil, errors.Is(err, format.ErrNUL), errors.Is(err, format.ErrEnvName),
-		errors.Is(err, format.ErrNotHeld):
+		errors.Is(err, format.ErrNotHeld), errors.Is(err, engine.ErrForeign):
 		return exitBadInput
 	case errors.Is(err, engine.ErrNoDatabase):
 		return exitIO

@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"code":      expectCode,
 			"flip":      flip,
 			"fliptable": flipTable,
+			"flipblock": flipBlock,
 		},
 	})
 }
@@ -91,6 +92,25 @@ func flipTable(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has %d tables, want 1", args[0], len(names))
 	}
 	flip(ts, false, []string{names[0], "20"})
+}
+
+// flipBlock is the script command "flipblock DB keys|values": one bit changes
+// in the first such part of the only table of the database.
+func flipBlock(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flipblock DB keys|values")
+	}
+	names, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "tables", "*.kvt"))
+	ts.Check(err)
+	if len(names) != 1 {
+		ts.Fatalf("%s has %d tables, want 1", args[0], len(names))
+	}
+	at := int64(0)
+	ts.Check(engine.Inspect(context.Background(), nil, names[0], 0, func(p engine.Piece) bool {
+		at = p.Offset
+		return p.What != args[1]
+	}))
+	flip(ts, false, []string{names[0], fmt.Sprint(at)})
 }
 
 func TestExitCodes(t *testing.T) {

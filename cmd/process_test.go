@@ -33,7 +33,7 @@ func invoke(t *testing.T, stdin string, args ...string) (code int, out, errs str
 var readingLines = []string{
 	"get a", "get none", "get --json a b", "list", "list -l", "list -v --suffix a", "count", "exists a", "ttl a", "--cf drafts list",
 	"cf ls", "export", "export --format csv", "info", "info --json", "check", "check --deep", "log ls", "log show", "log show --json",
-	"log verify --deep", "config", "config sync", "snapshot ls", "snapshot verify %[1]s.kvs", "snapshot save %[1]s-copy.kvs",
+	"log show --hex", "log stat", "log grep 4", "log follow --from 1 --limit 1", "log verify --deep", "inspect %[1]s/MARK", "inspect --json %[1]s.kvs", "doctor", "doctor --json", "config", "config sync", "snapshot ls", "snapshot verify %[1]s.kvs", "snapshot save %[1]s-copy.kvs",
 	"compact --dry-run", "--dry-run set a 9", "--dry-run del -y --prefix a", "--dry-run incr n", "--dry-run mset a 1", "--dry-run append a 1",
 	"--dry-run ttl a 1h", "--dry-run mv a z", "--dry-run cp a z", "--dry-run cf rm drafts", "--dry-run import %[1]s.jsonl",
 	"--dry-run config sync never", "--dry-run snapshot restore --replace %[1]s.kvs", "--readonly set a 9", "--readonly import %[1]s.jsonl",

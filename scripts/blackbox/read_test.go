@@ -40,7 +40,13 @@ var reading = [][]string{
 	{"log", "ls"},
 	{"log", "show"},
 	{"log", "show", "--json", "2.."},
+	{"log", "show", "--hex"},
+	{"log", "stat"},
+	{"log", "grep", "Ada"},
+	{"log", "follow", "--from", "1", "--limit", "2"},
 	{"log", "verify"},
+	{"doctor"},
+	{"doctor", "--json"},
 	{"check"},
 	{"check", "--deep"},
 	{"compact", "--dry-run"},
@@ -61,7 +67,7 @@ var reading = [][]string{
 // elsewhere, or do nothing by themselves.
 var otherCommands = []string{
 	"set", "del", "mset", "incr", "append", "mv", "cp", "begin", "commit", "rollback", "import",
-	"snapshot save", "snapshot restore", "snapshot verify", "init", "cf rm",
+	"snapshot save", "snapshot restore", "snapshot verify", "init", "cf rm", "inspect",
 	"handler add", "handler rm", "clear", "edit", "bench", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
 }
 
