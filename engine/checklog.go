@@ -51,7 +51,7 @@ func (c *checker) log() error {
 type logCheck struct {
 	c    *checker
 	step context.Context // to tell how far it is
-	last position // of the last record
+	last position        // of the last record
 
 	// unproven says that of a fault so far it is not known whether it had been
 	// acknowledged.
