@@ -118,7 +118,7 @@ func exitCode(err error) int {
 	case errors.As(err, &refused):
 		return exitRefused
 	case errors.As(err, &input) && input.Err == nil, errors.Is(err, format.ErrNUL), errors.Is(err, format.ErrEnvName),
-		errors.Is(err, format.ErrNotHeld):
+		errors.Is(err, format.ErrNotHeld), errors.Is(err, engine.ErrForeign):
 		return exitBadInput
 	case errors.Is(err, engine.ErrNoDatabase):
 		return exitIO
@@ -158,8 +158,11 @@ func hint(err error) string {
 		usage   *usageError
 		refused *refusedError
 		missing *missingError
+		absent  *noHandlerError
 	)
 	switch {
+	case errors.As(err, &absent):
+		return `"kvsh handler ls" lists them, and "kvsh handler add" stores one`
 	case errors.As(err, &usage):
 		return usage.hint
 	case errors.As(err, &refused):
@@ -192,14 +195,24 @@ func named(command, key string, err error) error {
 	return fmt.Errorf("%s %s: %w", command, quoted(key), err)
 }
 
-// quoted is a key as it stands in a message: a long one by its beginning, so
+// quoted is a word as it stands in a message: a long one by its beginning, so
 // that what is wrong with it can be seen.
-func quoted(key string) string {
-	const most = 64 // bytes
-	if len(key) <= most {
-		return strconv.Quote(key)
+func quoted(word string) string {
+	if len(word) <= mostShown {
+		return strconv.Quote(word)
 	}
-	return strconv.Quote(key[:most]) + "…"
+	return strconv.Quote(word[:mostShown]) + "…"
+}
+
+// mostShown is how much of a word of the user stands in a message, in bytes.
+const mostShown = 64
+
+// shortened is a word as it stands in a message without quotes.
+func shortened(word string) string {
+	if len(word) <= mostShown {
+		return word
+	}
+	return word[:mostShown] + "…"
 }
 
 // isConflict reports whether an error is a transaction that was lost.

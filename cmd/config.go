@@ -15,7 +15,9 @@ func newConfig(s *Session) *cobra.Command {
 		Use:   "config [NAME [VALUE]]",
 		Short: "Show or change settings of the database",
 		Long: `Shows the settings of the database and where each comes from, or changes one:
-sync (always, interval, never) and history.keep (a time span).`,
+sync is when a write is on the disk for sure: always (before it is answered),
+interval (a second later) or never (as the system likes); history.keep is the
+time span, like 7d, for which earlier values can be read.`,
 		Example:     "kvsh config\nkvsh config sync\nkvsh config history.keep 30d",
 		Args:        operands(0, 2),
 		Annotations: exits("0, 2 unknown setting or value"),
@@ -50,7 +52,7 @@ func (s *Session) showSettings(ctx context.Context, names []string) error {
 				return err
 			}
 		}
-		return usagef("unknown setting %q", names[0])
+		return usagef("unknown setting %s", quoted(names[0]))
 	}
 	rows, err := s.rows(format.Column{Name: "name", Kind: format.Text},
 		format.Column{Name: "value", Kind: format.Text}, format.Column{Name: "source", Kind: format.Text})
@@ -68,7 +70,7 @@ func (s *Session) showSettings(ctx context.Context, names []string) error {
 		}
 	}
 	if !found && len(names) == 1 {
-		return usagef("unknown setting %q", names[0])
+		return usagef("unknown setting %s", quoted(names[0]))
 	}
 	return rows.Close()
 }

@@ -14,7 +14,7 @@ func newExists(s *Session) *cobra.Command {
 	return &cobra.Command{
 		Use:               "exists KEY…",
 		Short:             "Answer by the exit code whether keys are there",
-		Example:           "kvsh exists user:1",
+		Example:           "kvsh exists user:1\nkvsh exists user:1 user:2",
 		Args:              operands(1, -1),
 		ValidArgsFunction: completeKeys(s),
 		Annotations:       exits("0 all are there, 1 one is missing"),

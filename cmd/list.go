@@ -21,7 +21,8 @@ func newList(s *Session) *cobra.Command {
 		Aliases: []string{"ls"},
 		Short:   "List keys",
 		Long: `Lists the keys that fit the PATTERN, sorted by bytes: * is any bytes, ? one
-character, [a-z] one of a set. Without a pattern all keys.`,
+character, [a-z] one of a set. Without a pattern all keys. What is asked by
+flags holds together with it.`,
 		Example: "kvsh list\nkvsh list 'user:*'\nkvsh list -l --suffix :name\n" +
 			"kvsh list -v --prefix user: --limit 10 --reverse",
 		Args:              operands(0, 1),

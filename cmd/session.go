@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kvsh/engine"
+	"kvsh/engine/handler"
 	"kvsh/repl"
 )
 
@@ -55,6 +56,8 @@ type Session struct {
 	out  *bufio.Writer // buffers Out
 	errs io.Writer     // Err, after out was flushed
 
+	progress *progress // of the command, or of one before; or nil
+
 	// running is the context of the process, with its --timeout, for reads of
 	// the input: they have no argument for it.
 	running context.Context
@@ -68,6 +71,8 @@ type Session struct {
 	// reading is the state for reads that were sent together, see runReads.
 	reading engine.Tx
 	use     *string // the family that use chose in this line; nil: none
+
+	handlers *handler.Worker // runs handlers; nil until the first call
 }
 
 // openKey is the settings that a store is opened with.
@@ -99,9 +104,11 @@ func NewSession(streams Streams) *Session {
 type errWriter struct{ s *Session }
 
 func (w *errWriter) Write(p []byte) (int, error) {
-	// A failed flush shows at the next write of data.
-	_ = w.s.out.Flush()
-	return w.s.Err.Write(p)
+	return w.s.progress.above(func() (int, error) {
+		// A failed flush shows at the next write of data.
+		_ = w.s.out.Flush()
+		return w.s.Err.Write(p)
+	})
 }
 
 // Close ends the session: it discards an open transaction and closes the store.
@@ -111,6 +118,9 @@ func (s *Session) Close() error {
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
 		s.store = nil
+	}
+	if s.handlers != nil {
+		_ = s.handlers.Close() // it holds nothing that could be lost
 	}
 	return err
 }

@@ -90,7 +90,9 @@ func (s *Session) backups(ctx context.Context, paths []string, whole bool) error
 		verified = "ends"
 	}
 	for _, path := range paths {
-		b := readBackup(ctx, path, whole)
+		progress, end := s.withProgress(ctx, "snapshot verify")
+		b := readBackup(progress, path, whole)
+		end()
 		if err := ctx.Err(); err != nil {
 			return err
 		}

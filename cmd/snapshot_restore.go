@@ -178,6 +178,8 @@ func (s *Session) restore(ctx context.Context, file, target string, replace bool
 }
 
 func (s *Session) restoreTo(ctx context.Context, file, target string) error {
+	ctx, end := s.withProgress(ctx, "snapshot restore")
+	defer end()
 	_, err := engine.Restore(ctx, file, target, engine.Options{Notice: s.remark})
 	return err
 }

@@ -98,7 +98,9 @@ func (s *Session) saveBackup(ctx context.Context, target string, o *saveOptions)
 		s.remark("dry run: would write " + target)
 		return nil
 	}
+	ctx, end := s.withProgress(ctx, "snapshot save")
 	saved, err := db.Snapshot(ctx, target)
+	end()
 	if err != nil {
 		return err
 	}
@@ -130,7 +132,9 @@ func (s *Session) saveInto(ctx context.Context, db snapshotter, dir string, o *s
 		}
 	}
 	if !o.logOnly {
-		saved, err := db.Snapshot(ctx, freeName(stem, snapshotSuffix))
+		progress, end := s.withProgress(ctx, "snapshot save")
+		saved, err := db.Snapshot(progress, freeName(stem, snapshotSuffix))
+		end()
 		if err != nil {
 			return err
 		}

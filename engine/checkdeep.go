@@ -13,6 +13,7 @@ import (
 
 // probe compares every retained version, and every live key.
 func (c *checker) probe() error {
+	c.ctx = withStep(c.ctx, Progress{Doing: "read"})
 	var mk *mark
 	if c.marked && c.mark.current(currentBoot()) {
 		mk = &c.mark
@@ -95,7 +96,9 @@ func (c *checker) compare(b *base, want *version) error {
 
 // same notes a fault unless got is want.
 func (c *checker) same(want, got *version, ok bool, err error) error {
-	c.Probes++
+	if c.Probes++; c.Probes%contextEvery == 0 {
+		progressed(c.ctx, contextEvery)
+	}
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,9 @@
 // it is acknowledged, and never one that is not. A View keeps its state however
 // long it runs; files that are replaced meanwhile stay readable for it.
 //
+// A Watch sees what other processes commit through notices of the system that
+// MARK changed (inotify), else by looking at it, and reads it from the log.
+//
 // Writers, in one process or in many, take turns by an advisory lock (flock) on
 // LOCK, held for one transaction; transactions of one process that wait
 // together share one write and one fsync. Begin holds no lock: its commit is

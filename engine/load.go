@@ -301,9 +301,13 @@ func (l *loader) tableOnce(ctx context.Context, core *txCore) (info tableInfo, w
 	}
 	j := loadJoin{core: core, now: core.now.UnixMilli()}
 	defer j.close()
+	ctx = withStep(ctx, Progress{Doing: "write", Total: l.count})
 	for n := 0; src.next(); n++ {
-		if n%contextEvery == 0 && ctx.Err() != nil {
-			return info, w, ctx.Err()
+		if n%contextEvery == contextEvery-1 {
+			if err := ctx.Err(); err != nil {
+				return info, w, err
+			}
+			progressed(ctx, contextEvery)
 		}
 		v := *src.cur()
 		old, err := j.find(v.key)

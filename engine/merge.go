@@ -45,8 +45,11 @@ func (db *DB) advance(ctx context.Context, b *base, state *mergeState, size int6
 	whole := true
 	for n := 0; src.next(); n++ {
 		v := src.cur()
-		if n%contextEvery == 0 && ctx.Err() != nil {
-			return ctx.Err()
+		if n%contextEvery == contextEvery-1 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			progressed(ctx, contextEvery)
 		}
 		if w != nil && w.size() >= size && string(last) != string(v.key) {
 			whole = false

@@ -90,8 +90,12 @@ func (db *DB) Snapshot(ctx context.Context, path string) (info SnapshotInfo, err
 	core.now = stamp.Time()
 	tx := &dbTx{txCore: core}
 	var inner error
-	left := 0
-	_, err = tx.walkOnce(ctx, &iterOptions{}, &left, false, func(v *version) bool {
+	left, n := 0, 0
+	step := withStep(ctx, Progress{Doing: "write", Total: core.base.man.tableEntries()})
+	_, err = tx.walkOnce(step, &iterOptions{}, &left, false, func(v *version) bool {
+		if n++; n%contextEvery == 0 {
+			progressed(step, contextEvery)
+		}
 		inner = w.add(v)
 		return inner == nil
 	})
@@ -291,6 +295,7 @@ func VerifySnapshot(ctx context.Context, fsys FS, path string) (SnapshotInfo, er
 // verifyAll is verify, with the faults joined.
 func (t *table) verifyAll(ctx context.Context) error {
 	var faults []error
+	ctx = withStep(ctx, Progress{Doing: "verify", Total: t.inf.size, Bytes: true})
 	t.verify(ctx, func(err error) {
 		if len(faults) < maxFaults {
 			faults = append(faults, err)
@@ -455,6 +460,7 @@ func copyTable(ctx context.Context, fsys FS, t *table, from, target string) erro
 	}
 	defer out.Close()
 	buf, back := make([]byte, 1<<20), make([]byte, 1<<20)
+	ctx = withStep(ctx, Progress{Doing: "copy", Total: t.inf.size, Bytes: true})
 	for offset := int64(0); offset < t.inf.size; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -474,6 +480,7 @@ func copyTable(ctx context.Context, fsys FS, t *table, from, target string) erro
 			return &CorruptError{File: filepath.Base(path), Offset: offset, Reason: "the copy differs from the snapshot that was verified"}
 		}
 		offset += int64(len(b))
+		progressed(ctx, int64(len(b)))
 	}
 	if err := out.Sync(); err != nil {
 		return err

@@ -115,3 +115,12 @@ func shorten(b []byte, size int, st style, width int) shown {
 
 // remark says that n more bytes follow.
 func remark(n int) string { return "…+" + humanSize(uint64(n)) }
+
+// Short returns bytes as mode Pretty shows a value, in at most width terminal
+// columns: it says how much it left out. A width below 16 is taken as 16; 0 has
+// no limit.
+func Short(b []byte, width int) string {
+	g := grid{cols: []Column{{"value", Bytes}}}
+	s := g.show(0, &cell{kind: Bytes, b: b, size: len(b)}, width)
+	return s.text + s.rest
+}
