@@ -15,6 +15,7 @@ func newTree(s *Session) *cobra.Command {
 	var (
 		sep   string
 		depth int
+		at    moment
 	)
 	c := &cobra.Command{
 		Use:   "tree [PREFIX]",
@@ -22,10 +23,10 @@ func newTree(s *Session) *cobra.Command {
 		Long: `Shows the namespaces below PREFIX: what keys share up to a separator, with how
 many keys are in each and how many bytes they and their values have. The last
 row is the total. Values are not read.`,
-		Example:           "kvsh tree\nkvsh tree user: --depth 1\nkvsh tree --sep /",
+		Example:           "kvsh tree\nkvsh tree user: --depth 1\nkvsh tree --sep /\nkvsh tree --at 1",
 		Args:              operands(0, 1),
 		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0"),
+		Annotations:       exits("0, 1 no such revision"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if sep == "" {
 				return usageOf(c, "--sep: empty")
@@ -37,7 +38,7 @@ row is the total. Values are not read.`,
 			if len(args) > 0 {
 				prefix = args[0]
 			}
-			if err := s.tree(c.Context(), prefix, sep, depth); err != nil {
+			if err := s.tree(c.Context(), prefix, sep, depth, at); err != nil {
 				return fmt.Errorf("tree: %w", err)
 			}
 			return nil
@@ -45,6 +46,7 @@ row is the total. Values are not read.`,
 	}
 	c.Flags().StringVar(&sep, "sep", ":", "namespaces end in `S`")
 	c.Flags().IntVar(&depth, "depth", 0, "at most `N` levels; 0: all")
+	at.bindAt(c)
 	return c
 }
 
@@ -62,14 +64,14 @@ func (n *namespace) add(e *engine.Entry) {
 }
 
 // tree writes the namespaces below a prefix, then their total.
-func (s *Session) tree(ctx context.Context, prefix, sep string, depth int) error {
+func (s *Session) tree(ctx context.Context, prefix, sep string, depth int, at moment) error {
 	write, end, err := s.namespaceWriter(prefix)
 	if err != nil {
 		return err
 	}
 	w := treeWalk{prefix: prefix, sep: sep, depth: depth, write: write}
 	total := namespace{name: prefix}
-	err = s.view(ctx, func(tx engine.Tx) error {
+	err = s.viewAt(ctx, at, func(tx engine.Tx) error {
 		for e, err := range tx.Scan(ctx, engine.Range{Prefix: prefix, KeysOnly: true}) {
 			if err != nil {
 				return err
