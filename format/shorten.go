@@ -115,3 +115,12 @@ func shorten(b []byte, size int, st style, width int) shown {
 
 // remark says that n more bytes follow.
 func remark(n int) string { return "…+" + humanSize(uint64(n)) }
+
+// Brief returns b as Pretty shows a cell of a column, in at most width columns
+// of a terminal, or a little more where it has to say what was left out, and
+// how many it takes. A width of 0 has no limit.
+func Brief(c Column, b []byte, width int) (text string, columns int) {
+	g := grid{cols: []Column{c}}
+	s := g.show(0, &cell{kind: c.Kind, b: b, size: len(b)}, width)
+	return s.text + s.rest, s.width
+}
