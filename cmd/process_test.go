@@ -40,6 +40,8 @@ var readingLines = []string{
 	"--dry-run ttl a 1h", "--dry-run mv a z", "--dry-run cp a z", "--dry-run cf rm drafts", "--dry-run import %[1]s.jsonl",
 	"--dry-run config sync never", "--dry-run snapshot restore --replace %[1]s.kvs", "--readonly set a 9", "--readonly import %[1]s.jsonl",
 	"show a", "show --hex a", "hash", "hash --json", "tree", "grep 4", "exec a -- /bin/true", "watch --from 1 --limit 1", "--dry-run clear -y",
+	"get --at 1 a", "list -l --at 10m", "hash --at 1", "export --at 1", "history a", "diff", "diff --patch 1", "diff 1 %[1]s.kvs", "--dry-run undo",
+	"--dry-run undo -f --to 1", "--dry-run restore --to-rev 1 --to %[1]s-new.kv",
 	"help", "man", "completion bash", "version",
 }
 

@@ -32,6 +32,12 @@ var reading = [][]string{
 	{"tree"},
 	{"grep", "Ada"},
 	{"hash"},
+	{"hash", "--at", "1"},
+	{"get", "--at", "1", "user:1"},
+	{"history", "user:1"},
+	{"diff"},
+	{"diff", "--patch", "1"},
+	{"undo", "--dry-run", "--to", "1"},
 	{"clear", "-y", "--dry-run"},
 	{"info"},
 	{"info", "--json"},
@@ -58,7 +64,7 @@ var reading = [][]string{
 // elsewhere, or do nothing by themselves.
 var otherCommands = []string{
 	"set", "del", "mset", "incr", "append", "mv", "cp", "begin", "commit", "rollback", "import",
-	"snapshot save", "snapshot restore", "snapshot verify", "init", "cf rm",
+	"snapshot save", "snapshot restore", "snapshot verify", "restore", "init", "cf rm",
 	"clear", "edit", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
 }
 
