@@ -95,9 +95,9 @@ func differenceCells(family string, d engine.Difference) []any {
 // differenceLine is a difference for people, shortened to the width of their
 // terminal; 0 is without limit:
 //
-//	+ user:2 Grace
-//	- drafts/old text
-//	~ visits 41 -> 42
+//   - user:2 Grace
+//   - drafts/old text
+//     ~ visits 41 -> 42
 func differenceLine(family string, d engine.Difference, width int) string {
 	head := mark(d) + " "
 	if family != "" {
