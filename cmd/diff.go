@@ -35,10 +35,9 @@ is a file. All column families are compared, or that of --cf.
 ` + momentHelp + `
 
 --patch writes commands that turn A into B: "kvsh import" applies them.`,
-		Example:           "kvsh diff\nkvsh diff 1 2 --prefix user:\nkvsh diff --patch 1",
-		Args:              operands(0, 2),
-		ValidArgsFunction: cobra.NoFileCompletions,
-		Annotations:       exits("0 the same, 1 they differ, or there is no such revision, 4 damaged"),
+		Example:     "kvsh diff\nkvsh diff 1 2 --prefix user:\nkvsh diff --patch 1",
+		Args:        operands(0, 2),
+		Annotations: exits("0 the same, 1 they differ, or there is no such revision, 4 damaged"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.patch && o.stat {
 				return usageOf(c, "--patch and --stat do not go together")

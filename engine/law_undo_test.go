@@ -6,7 +6,9 @@ import (
 	"maps"
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -218,6 +220,42 @@ func TestUndoWhileOthersWrite(t *testing.T) {
 		}
 		if err := store.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// Ensure that an undo takes back what another transaction of the same round
+// wrote, which is not committed before it.
+func TestUndoInRound(t *testing.T) {
+	ctx := t.Context()
+	db := mustOpen(t, filepath.Join(t.TempDir(), "t.kv"), Options{Create: true})
+	defer db.Close()
+	set := func(key, value string) error {
+		_, err := db.Update(ctx, func(tx Tx) error { return tx.Set(ctx, key, []byte(value)) })
+		return err
+	}
+	if err := set("a", "1"); err != nil {
+		t.Fatal(err)
+	}
+	db.waiting.Add(1) // somebody comes, so the round stays open
+	var other error
+	var wait sync.WaitGroup
+	wait.Go(func() { other = set("a", "2") })
+	for open := false; !open; runtime.Gosched() {
+		db.turn.Lock()
+		open = db.round != nil && len(db.round.records) == 1
+		db.turn.Unlock()
+	}
+	db.waiting.Add(-1)
+	res, err := Undo(ctx, db, UndoOptions{})
+	wait.Wait()
+	if err != nil || other != nil || res.Keys != 1 || res.Rev != 3 || res.UpTo != 2 {
+		t.Errorf("Undo = %+v, %v, want it to take back revision 2 (%v)", res, err, other)
+	}
+	for at, want := range map[Rev]string{1: "1", 2: "2", 3: "1"} {
+		got, _, err := dump(db, at)
+		if d := differ(got, lawState{"\x00a": {value: want}}); err != nil || d != "" {
+			t.Errorf("revision %d: %v, %s", at, err, d)
 		}
 	}
 }
