@@ -129,6 +129,12 @@ func (s *Session) diffSide(text string) (diffSide, error) {
 		return diffSide{path: text}, s.otherFiles("comparing with " + text)
 	}
 	at, err := parseMoment(text, time.Now())
+	if err != nil {
+		err = &usageError{
+			reason: fmt.Sprintf("not a revision, moment or database: %q", text),
+			hint:   "say 913, 10m (ago), '2026-01-31 08:00', or the name of a file with a / or with .kv or .kvs",
+		}
+	}
 	return diffSide{at: at}, err
 }
 

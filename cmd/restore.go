@@ -69,7 +69,7 @@ func (s *Session) restorePast(ctx context.Context, when moment, target string) e
 	if err := s.otherFiles("restore"); err != nil {
 		return err
 	}
-	switch _, err := os.Stat(target); {
+	switch _, err := os.Lstat(target); {
 	case isMemory(target):
 		return errInMemory
 	case s.set.ReadOnly:
