@@ -246,12 +246,17 @@ func (l *loader) large(ctx context.Context) (LoadResult, error) {
 	info, w, err := l.table(ctx, reader)
 	defer func() { db.discard(w) }()
 	res := Result{Outcome: NotCommitted}
-	if err == nil {
+	// The state may be merged and forgotten faster than it is compared.
+	outrun := errors.Is(err, ErrUnavailable)
+	if err == nil || outrun {
 		res, err = db.transact(ctx, func(core *txCore) error {
 			if err := l.met(core); err != nil {
 				return err
 			}
-			stale, err := l.stale(ctx, core, reader.rev, &info)
+			stale, err := outrun, error(nil)
+			if !stale {
+				stale, err = l.stale(ctx, core, reader.rev, &info)
+			}
 			if err != nil {
 				return err
 			}
