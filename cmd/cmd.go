@@ -173,6 +173,8 @@ func hint(err error) string {
 		return "look before trying again: the write may be there"
 	case errors.Is(err, engine.ErrConflict):
 		return "nothing was written; run the transaction again"
+	case errors.Is(err, engine.ErrHistoryGone):
+		return `"kvsh config history.keep" says how long history is kept`
 	case errors.Is(err, engine.ErrDamaged):
 		return `"kvsh check" shows what is affected; "kvsh snapshot restore" brings back a snapshot`
 	case errors.Is(err, engine.ErrBusy):

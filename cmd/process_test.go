@@ -41,6 +41,8 @@ var readingLines = []string{
 	"show a", "show --hex a", "hash", "hash --json", "tree", "grep 4", "exec a -- /bin/true", "watch --from 1 --limit 1", "--dry-run clear -y",
 	"handler ls", "handler show set-x", "handler show set-x --version 1", "--dry-run handler rm set-x", "--dry-run call set-x a",
 	"--dry-run handler add h %[1]s.star",
+	"get --at 1 a", "list -l --at 10m", "hash --at 1", "export --at 1", "history a", "diff", "diff --patch 1", "diff 1 %[1]s.kvs", "--dry-run undo",
+	"--dry-run undo -f --to 1", "--dry-run restore --to-rev 1 --to %[1]s-new.kv",
 	"help", "man", "completion bash", "version",
 }
 

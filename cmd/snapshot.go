@@ -70,7 +70,7 @@ func newSnapshotVerify(s *Session) *cobra.Command {
 		Use:   "verify FILE…",
 		Short: "Read snapshots whole and check every byte",
 		Example: `kvsh snapshot verify backup.kvs
-kvsh snapshot verify backups/*.kvs`,
+kvsh snapshot verify --json backup.kvs`,
 		Args:        operands(1, -1),
 		Annotations: exits("0, 4 damaged"),
 		RunE:        func(c *cobra.Command, args []string) error { return s.backups(c.Context(), args, true) },
@@ -125,7 +125,7 @@ func newSnapshotRm(s *Session) *cobra.Command {
 		Long: `Removes files that are snapshots or increments, also damaged ones, and nothing
 else. It asks, or needs -y.`,
 		Example: `kvsh -y snapshot rm backup.kvs
-kvsh --dry-run snapshot rm backups/*.kvs`,
+kvsh --dry-run snapshot rm backup.kvs`,
 		Args:        operands(1, -1),
 		Annotations: exits("0, 3 cannot remove, 6 not a snapshot, needs -y"),
 		RunE: func(c *cobra.Command, args []string) error {

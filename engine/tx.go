@@ -305,6 +305,13 @@ const contextEvery = 256
 
 // walkOnce returns the last key it went to, or nil if it saw the whole range.
 func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, limited bool, f func(*version) bool) (last []byte, err error) {
+	b, err := t.state()
+	if err != nil {
+		return nil, err
+	}
+	// A Get between two entries may turn the transaction to a newer base.
+	b.retain()
+	defer b.release()
 	src, err := t.open(o)
 	if err != nil {
 		return nil, err
