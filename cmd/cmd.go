@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,6 +63,16 @@ type refusedError struct {
 
 func (e *refusedError) Error() string { return e.reason }
 
+// A dataError is data that was read well and that the database does not take.
+type dataError struct {
+	name string // of the file; empty: stdin
+	err  error
+}
+
+func (e *dataError) Error() string { return cmp.Or(e.name, "stdin") + ": " + e.err.Error() }
+
+func (e *dataError) Unwrap() error { return e.err }
+
 // A missingError says that there is no database where one was to be read.
 type missingError struct{ path string }
 
@@ -97,6 +108,7 @@ func exitCode(err error) int {
 		refused *refusedError
 		input   *format.InputError
 		program *childError
+		data    *dataError
 	)
 	switch {
 	case err == nil:
@@ -117,7 +129,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &refused):
 		return exitRefused
-	case errors.As(err, &input) && input.Err == nil, errors.Is(err, format.ErrNUL), errors.Is(err, format.ErrEnvName),
+	case errors.As(err, &input) && input.Err == nil, errors.As(err, &data), errors.Is(err, format.ErrNUL), errors.Is(err, format.ErrEnvName),
 		errors.Is(err, format.ErrNotHeld), errors.Is(err, engine.ErrForeign):
 		return exitBadInput
 	case errors.Is(err, engine.ErrNoDatabase):

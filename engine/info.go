@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -186,6 +187,9 @@ var settingKinds = []settingKind{
 		_, err := parseKeep(value)
 		return err
 	}},
+	limitKind(settingMaxKey, MaxKeySize, strconv.Itoa(MaxKeySize)),
+	limitKind(settingMaxValue, MaxValueSize, "32MiB"),
+	limitKind(settingMaxTx, MaxTxSize, "64MiB"),
 }
 
 // Settings returns all settings of the database, those that were never set

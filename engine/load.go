@@ -92,6 +92,10 @@ func (l *loader) met(core *txCore) error {
 
 // read checks the items and hands them to the sorter.
 func (l *loader) read(ctx context.Context, items iter.Seq2[Item, error]) error {
+	limits, err := l.db.limits()
+	if err != nil {
+		return err
+	}
 	var ikey []byte
 	for it, err := range items {
 		if err != nil {
@@ -103,7 +107,11 @@ func (l *loader) read(ctx context.Context, items iter.Seq2[Item, error]) error {
 			}
 		}
 		l.count++
-		if err := checkItem(&it); err != nil {
+		err := checkItem(&it)
+		if err == nil {
+			err = limits.check(len(it.Key), len(it.Value), it.Delete)
+		}
+		if err != nil {
 			return fmt.Errorf("item %d: %w", l.count, err)
 		}
 		ikey = appendIKey(ikey[:0], []byte(it.Family), it.Key)
@@ -180,6 +188,7 @@ func (l *loader) small(ctx context.Context) (LoadResult, error) {
 			return err
 		}
 		l.res = LoadResult{}
+		core.unlimited = true // read looked at each item, and a load has any size
 		return l.decideEach(core, items)
 	}
 	var res Result

@@ -28,6 +28,7 @@ type txCore struct {
 	writeSize int64                 // what they take in a record
 	sorted    []*operation          // the writes in order; nil if it has to be made
 	ingest    *operation            // the table that a load commits instead of writes
+	unlimited bool                  // the limits of the database have been looked at
 
 	reads *readSet // what was read, for the check at commit; nil if nobody asks
 }
