@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -26,11 +29,17 @@ const (
 // quarantine writes bytes of a file of the database away and makes that
 // durable. It returns the name below the database.
 func quarantine(fsys FS, dir, file string, offset int64, data []byte, reason string, now time.Time) (string, error) {
+	return quarantineFrom(fsys, dir, file, offset, int64(len(data)), bytes.NewReader(data), reason, now)
+}
+
+// quarantineFrom is quarantine for length bytes that are read from somewhere.
+func quarantineFrom(fsys FS, dir, file string, offset, length int64, from io.Reader, reason string, now time.Time) (string, error) {
 	if err := fsys.Mkdir(filepath.Join(dir, quarantineDir), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", err
 	}
+	reason = strings.ReplaceAll(reason, "\n", " ")
 	head := fmt.Sprintf("%s\nfile %s\noffset %d\nlength %d\ntime %s\nreason %s\n\n",
-		quarantineTitle, file, offset, len(data), now.UTC().Format(time.RFC3339), reason)
+		quarantineTitle, file, offset, length, now.UTC().Format(time.RFC3339), reason)
 	base := fmt.Sprintf("%s.%d", filepath.Base(file), offset)
 	for i := 1; ; i++ {
 		name := quarantineDir + "/" + base
@@ -44,7 +53,7 @@ func quarantine(fsys FS, dir, file string, offset int64, data []byte, reason str
 		if err != nil {
 			return "", err
 		}
-		_, err = f.WriteAt(append([]byte(head), data...), 0)
+		_, err = io.CopyBuffer(onlyWriter{f}, io.MultiReader(strings.NewReader(head), from), make([]byte, min(int64(len(head))+length, 1<<20)))
 		if err == nil {
 			err = f.Sync()
 		}
@@ -55,3 +64,6 @@ func quarantine(fsys FS, dir, file string, offset int64, data []byte, reason str
 		return name, err
 	}
 }
+
+// onlyWriter hides whatever else a file can do from io.Copy.
+type onlyWriter struct{ io.Writer }
