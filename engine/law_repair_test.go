@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -51,7 +53,10 @@ func (c *flipCase) harms(r *rand.Rand) (all []harm) {
 		all = append(all, harm{name, "gone", 0})
 		for at := range c.img[name] {
 			for _, what := range []string{"flip", "zero", "block", "cut"} {
-				if soaking() || r.IntN(effort(400, 100, 1)) == 0 {
+				if what == "zero" && c.img[name][at] == 0 {
+					continue
+				}
+				if soaking() || r.IntN(effort(700, 400, 1)) == 0 {
 					all = append(all, harm{name, what, at})
 				}
 			}
@@ -111,6 +116,9 @@ func (r *repairRun) run() error {
 		return fmt.Errorf("Open after the repair: %w", err)
 	}
 	defer r.db.Close()
+	if r.harm.what == "flip" && r.plan.Nothing() {
+		return errors.New("PlanRepair sees nothing")
+	}
 	return errors.Join(r.truth(), r.notWorse())
 }
 
@@ -166,7 +174,7 @@ func (r *repairRun) truth() error {
 			continue
 		}
 		inSpan := slices.ContainsFunc(r.plan.Spans, func(s LostSpan) bool {
-			return ikey >= string(appendIKey(nil, s.FromFamily, s.From)) && ikey <= string(appendIKey(nil, s.ToFamily, s.To))
+			return ikey >= string(appendIKey(nil, s.FromFamily, s.From)) && (s.To == "" || ikey <= string(appendIKey(nil, s.ToFamily, s.To)))
 		})
 		switch {
 		case r.plan.LossN == 0:
@@ -244,25 +252,132 @@ func TestLawRepair(t *testing.T) {
 	c := newFlipCase(t)
 	harms := c.harms(r)
 	kinds := make(map[string]int)
-	for _, h := range harms {
-		run := repairRun{c: c, harm: h}
-		if err := guarded(run.run); err != nil {
-			t.Errorf("%v: %v", h, err)
-			if kinds["failed"]++; kinds["failed"] > 15 {
-				break
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for w := range 4 {
+		group.Go(func() {
+			for i := w; i < len(harms) && !t.Failed(); i += 4 {
+				run := repairRun{c: c, harm: harms[i]}
+				if err := guarded(run.run); err != nil {
+					t.Errorf("%v: %v", harms[i], err)
+					return
+				}
+				mu.Lock()
+				kinds[run.kind()]++
+				mu.Unlock()
 			}
-			continue
-		}
-		switch {
-		case len(run.plan.Left) > 0:
-			kinds["not to be mended"]++
-		case run.plan.Nothing():
-			kinds["nothing to do"]++
-		case run.plan.LossN > 0:
-			kinds["with loss"]++
-		default:
-			kinds["without loss"]++
+		})
+	}
+	group.Wait()
+	t.Logf("%d states in %d files: %v", len(harms), len(c.img), kinds)
+	for _, kind := range []string{"without loss", "with loss"} {
+		if kinds[kind] == 0 {
+			t.Errorf("no state was repaired %s: the law says little", kind)
 		}
 	}
-	t.Logf("%d states in %d files: %v", len(harms), len(c.img), kinds)
+}
+
+func (r *repairRun) kind() string {
+	switch {
+	case len(r.plan.Left) > 0:
+		return "not to be mended"
+	case r.plan.Nothing():
+		return "nothing to do"
+	case r.plan.LossN > 0:
+		return "with loss"
+	}
+	return "without loss"
+}
+
+// Ensure that a repair that fails or dies at any of its calls has made nothing
+// worse, and that the next one comes to the same end.
+func TestLawRepairFaults(t *testing.T) {
+	r := lawRand(t)
+	c := newFlipCase(t)
+	dir := filepath.Join(lawDir(t), "db")
+	files := slices.DeleteFunc(c.harms(r), func(h harm) bool { return h.what == "zero" || h.what == "flip" })
+	r.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
+	states := 0
+	for _, h := range append([]harm{
+		{logDir + "/" + c.lastSegment(), "block", 100}, {manifestFile, "flip", 40}, {markFile, "gone", 0}, {formatFile, "gone", 0},
+	}, files[:effort(0, 1, 200)]...) {
+		img := h.do(c.img)
+		repair := func(fsys FS) error {
+			plan, err := PlanRepair(context.Background(), fsys, dir)
+			if err != nil {
+				return err
+			}
+			_, err = Repair(context.Background(), fsys, dir, RepairOptions{AcceptLoss: plan.LossN, Now: c.clock.now})
+			return err
+		}
+		read := func() lawState {
+			db, err := Open(context.Background(), dir, Options{ReadOnly: true, Now: c.clock.now, sizes: lawSizes})
+			if err != nil {
+				t.Fatalf("%v: Open = %v", h, err)
+			}
+			defer db.Close()
+			got, _, err := dump(db, Newest)
+			if err != nil {
+				t.Fatalf("%v: read: %v", h, err)
+			}
+			return got
+		}
+		img.write(t, dir)
+		whole := &faultFS{FS: OS}
+		if err := repair(whole); err != nil {
+			t.Logf("%v: %v", h, err)
+			continue
+		}
+		want := read()
+		for mode := faultFail; mode <= faultTorn; mode++ {
+			step := int64(effort(40, 16, 1))
+			for at := 1 + r.Int64N(step); at <= whole.calls.Load(); at += step {
+				states++
+				img.write(t, dir)
+				fsys := &faultFS{FS: OS, mode: mode, at: at}
+				err := died(func() error { return repair(fsys) })
+				fsys.end()
+				if err := repair(OS); err != nil {
+					t.Fatalf("%v: call %d (%s), %v, which made Repair = %v; the next Repair = %v", h, at, whole.names[at-1], mode, err, err)
+				}
+				if d := differ(read(), want); d != "" {
+					t.Fatalf("%v: call %d (%s), %v, which made Repair = %v: after the next one %s", h, at, whole.names[at-1], mode, err, d)
+				}
+				report, err := Check(context.Background(), OS, dir, true)
+				if err != nil || report.Verdict != VerdictClean {
+					t.Fatalf("%v: call %d (%s), %v: Check = %v %v, %v", h, at, whole.names[at-1], mode, report.Verdict, report.Faults, err)
+				}
+			}
+		}
+		db := mustOpen(t, dir, Options{Now: c.clock.now, sizes: lawSizes})
+		mustUpdate(t, db, map[string]*cell{userIKey("after"): {value: "repair"}})
+		if err := db.maintain(context.Background(), 3); err != nil {
+			t.Errorf("%v: maintain after the repair: %v", h, err)
+		}
+		db.Close()
+	}
+	t.Logf("%d states", states)
+}
+
+// lastSegment is the name of the last segment of log/ that holds records.
+func (c *flipCase) lastSegment() (last string) {
+	for _, name := range slices.Sorted(maps.Keys(c.img)) {
+		if rest, ok := strings.CutPrefix(name, logDir+"/"); ok && len(c.img[name]) > 400 {
+			last = rest
+		}
+	}
+	return last
+}
+
+// died runs f in a process that may be killed.
+func died(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if _, ok := p.(killed); !ok {
+				panic(p)
+			}
+			err = errors.New("killed")
+		}
+	}()
+	return f()
 }

@@ -78,7 +78,11 @@ func (s *overlayFS) OpenFile(name string, flag int, _ fs.FileMode) (File, error)
 		case err == nil && flag&os.O_EXCL != 0:
 			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrExist}
 		case err == nil && !writing:
-			return s.FS.Open(name)
+			f, err := s.FS.Open(name)
+			if err != nil {
+				return nil, err
+			}
+			return lowerFile{f}, nil
 		case err == nil:
 			return s.copyUp(name, flag)
 		case !errors.Is(err, fs.ErrNotExist):
@@ -221,6 +225,13 @@ func (f *overlayFile) Sync() error         { return nil }
 func (f *overlayFile) Close() error        { return nil }
 func (f *overlayFile) Lock() (bool, error) { return true, nil }
 func (f *overlayFile) Unlock() error       { return nil }
+
+// A lowerFile is a file of the file system below, which is left alone.
+type lowerFile struct{ File }
+
+func (lowerFile) Sync() error         { return nil }
+func (lowerFile) Lock() (bool, error) { return true, nil }
+func (lowerFile) Unlock() error       { return nil }
 
 // overlayInfo is a FileInfo under its name in the overlay. Without a file it is
 // that of a folder.

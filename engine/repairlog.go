@@ -217,10 +217,7 @@ func (l *logMender) rebuild() error {
 		}
 		l.segments = slices.Insert(l.segments, 0, &segmentPlan{place: p})
 	}
-	if p := l.segments[len(l.segments)-1].place; p.folder == historyDir {
-		p.next = max(p.first, l.lastRev()) + 1
-		l.segments = append(l.segments, &segmentPlan{place: &segmentPlace{folder: logDir, first: p.next}})
-	}
+	l.border()
 	for i := range l.segments {
 		if err := m.ctx.Err(); err != nil {
 			return err
@@ -230,6 +227,25 @@ func (l *logMender) rebuild() error {
 		}
 	}
 	return nil
+}
+
+// border begins a segment in log/ behind the last one of history/, if there is
+// none: what is not folded must not stand in history/.
+func (l *logMender) border() {
+	i := len(l.segments) - 1
+	for ; i >= 0 && l.segments[i].place.folder != historyDir; i-- {
+		if i == 0 {
+			return
+		}
+	}
+	before := &logMender{m: l.m, segments: l.segments[:i+1]}
+	first := max(before.lastRev(), l.m.man.folded.rev) + 1
+	p := l.segments[i].place
+	if p.next != 0 && p.next <= first {
+		return
+	}
+	l.segments = slices.Insert(l.segments, i+1, &segmentPlan{place: &segmentPlace{folder: logDir, first: first, next: p.next}})
+	p.next = first
 }
 
 // start is what the log is to begin behind.

@@ -194,4 +194,3 @@ func (m *mender) keysOf(b *base, at Rev, span *spanOfTable) error {
 }
 
 func millis(ms int64) time.Time { return time.UnixMilli(ms).UTC().Truncate(time.Second) }
-
