@@ -40,6 +40,8 @@ var readingLines = []string{
 	"--dry-run ttl a 1h", "--dry-run mv a z", "--dry-run cp a z", "--dry-run cf rm drafts", "--dry-run import %[1]s.jsonl",
 	"--dry-run config sync never", "--dry-run snapshot restore --replace %[1]s.kvs", "--readonly set a 9", "--readonly import %[1]s.jsonl",
 	"show a", "show --hex a", "hash", "hash --json", "tree", "grep 4", "exec a -- /bin/true", "watch --from 1 --limit 1", "--dry-run clear -y",
+	"repair", "repair --json", "--dry-run salvage --to %[1]s-salvaged.kv", "quarantine ls", "quarantine show none", "quarantine restore none",
+	"--dry-run -y quarantine rm --all",
 	"help", "man", "completion bash", "version",
 }
 

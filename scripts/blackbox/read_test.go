@@ -43,6 +43,9 @@ var reading = [][]string{
 	{"log", "verify"},
 	{"check"},
 	{"check", "--deep"},
+	{"repair"},
+	{"repair", "--json"},
+	{"quarantine", "ls"},
 	{"compact", "--dry-run"},
 	{"config"},
 	{"config", "sync"},
@@ -59,6 +62,7 @@ var reading = [][]string{
 var otherCommands = []string{
 	"set", "del", "mset", "incr", "append", "mv", "cp", "begin", "commit", "rollback", "import",
 	"snapshot save", "snapshot restore", "snapshot verify", "init", "cf rm",
+	"salvage", "quarantine show", "quarantine restore", "quarantine rm",
 	"clear", "edit", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
 }
 
