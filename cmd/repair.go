@@ -104,9 +104,7 @@ func (s *Session) repair(ctx context.Context, apply bool, accept int64) error {
 	default:
 		s.remark(fmt.Sprintf("repaired: rev %d; what was changed or taken out is kept, see \"kvsh quarantine ls\"", plan.Rev))
 	}
-	if s.damaged {
-		s.damaged, s.set.ReadOnly = false, false
-	}
+	s.damaged = false
 	return nil
 }
 
@@ -141,7 +139,7 @@ func (s *Session) showPlan(p *engine.Plan) error {
 	for i := range p.Actions {
 		a := &p.Actions[i]
 		note := a.Note
-		if a.Lossless {
+		if a.Lossless && a.What != engine.ActCut { // what is cut is lost or not with the record that stood there
 			note += "; no data are lost"
 		}
 		all = append(all, []any{a.What, a.File, a.Offset, a.Bytes, revSpanText(a.First, a.Last), nil, nil, nil, nil, nil, nil, nil, note})

@@ -143,7 +143,11 @@ func (s *Session) runShellCommand(ctx context.Context, c repl.Command) (quit boo
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
+	damaged := s.damaged
 	err := s.redirect(ctx, c, func() error { return s.runLine(ctx, words) })
+	if damaged && !s.damaged {
+		s.set.ReadOnly = false // which the shell itself had set
+	}
 	if err == nil {
 		err = s.out.Flush()
 	}

@@ -148,7 +148,6 @@ func (m *mender) act(a Action) {
 
 // cut moves bytes of a file to quarantine/.
 func (m *mender) cut(file string, offset int64, data []byte, reason string) error {
-	m.act(Action{What: ActCut, File: file, Offset: offset, Bytes: int64(len(data)), Lossless: true, Note: reason})
 	if m.planning || len(data) == 0 {
 		return nil
 	}

@@ -212,6 +212,7 @@ func QuarantinedRecords(fsys FS, path, name string, f func(RecordInfo) bool) (n 
 		piece := &logPiece{seg: place, before: position{offset: info.Offset + int64(at)}}
 		size := 0
 		if piece.rec, size = recordAt(data[at:]); piece.rec == nil {
+			// Behind it may come a whole one.
 			if size = searchRecord(data[at+1:], 0, func(*record) bool { return true }) + 1; size == 0 {
 				size = len(data) - at
 			}

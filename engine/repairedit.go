@@ -23,6 +23,9 @@ func (e *segmentEdit) item(it *logItem, next *logItem) error {
 	if it.reason != "" {
 		it.raw = e.data[it.offset:min(it.end, int64(len(e.data)))]
 		e.cuts, e.pending = append(e.cuts, *it), append(e.pending, *it)
+		e.l.m.act(Action{
+			What: ActCut, File: e.s.place.file(), Offset: it.offset, Bytes: int64(len(it.raw)), Lossless: true, Note: it.reason,
+		})
 		return nil
 	}
 	if it.rev > e.l.last.rev+1 {

@@ -48,7 +48,8 @@ func snapshotInfo(path string, i *tableInfo) SnapshotInfo {
 // Snapshot writes the newest state to a new file, which appears under its name
 // only when it is whole, on the disk, read back and verified. It takes no
 // lock: others write meanwhile. It returns ErrExists if something has that
-// name already, and ErrDamaged if what it would save is damaged.
+// name already, and ErrDamaged if what it would save, or any record of the log
+// that is kept, is damaged.
 func (db *DB) Snapshot(ctx context.Context, path string) (info SnapshotInfo, err error) {
 	done, err := db.use(ctx)
 	if err != nil {
@@ -72,6 +73,9 @@ func (db *DB) Snapshot(ctx context.Context, path string) (info SnapshotInfo, err
 	}
 	if !db.exists.Load() {
 		return info, ErrNoDatabase
+	}
+	if err := db.soundLog(ctx, core.base, core.rev); err != nil {
+		return info, err
 	}
 	stamp, err := db.stampOf(core.base, core.rev)
 	if err != nil {
@@ -103,6 +107,20 @@ func (db *DB) Snapshot(ctx context.Context, path string) (info SnapshotInfo, err
 	}
 	info.Path = path
 	return info, moveNew(db.fsys, w.path, path)
+}
+
+// soundLog reads every record that is kept up to a revision, so that no
+// snapshot, however good in itself, is taken of a database that is damaged: who
+// looks at nothing but the exit codes of his backups is to learn of it there.
+func (db *DB) soundLog(ctx context.Context, b *base, to Rev) error {
+	if db.isSnapshot() {
+		return nil
+	}
+	err := db.records(ctx, b.man.historyFrom, to, func(*record) error { return nil })
+	if errors.Is(err, ErrHistoryGone) {
+		return nil // forgotten by a writer meanwhile
+	}
+	return err
 }
 
 // openAll pins the state of the transaction with all its tables, so that none
