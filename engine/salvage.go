@@ -142,7 +142,36 @@ func (s *salvage) path(path string) error {
 			}
 		}
 	}
+	s.missing(path, man)
 	return nil
+}
+
+// missing notes the tables that are named and not there.
+func (s *salvage) missing(dir string, man *manifest) {
+	if man == nil {
+		return
+	}
+	missing := func(ref tableRef, rev Rev, first, last string) {
+		name := filepath.Join(dir, filepath.FromSlash(tableName(ref.id)))
+		if s.done[name] {
+			return
+		}
+		s.done[name] = true
+		g := Gap{File: name, Bytes: ref.size, Rev: rev, Reason: "the table is missing", From: []byte(first), To: []byte(last)}
+		if last == "" {
+			g.From, g.To = nil, nil
+		}
+		s.gap(g)
+	}
+	for i := range man.tables {
+		l := &man.tables[i]
+		missing(l.ref, l.as.rev, l.first, l.last)
+	}
+	for ref, as := range s.named {
+		if as.rev > man.folded.rev {
+			missing(ref, as.rev, "", "")
+		}
+	}
 }
 
 // file reads a single file: a segment by its name, else a table or snapshot.
@@ -236,7 +265,7 @@ func (s *salvage) tables() error {
 	logGaps := len(s.r.Gaps)
 	for _, f := range s.found {
 		s.r.Files++
-		as, named := s.assigned(&f)
+		as, entries, named := s.assigned(&f)
 		t, err := openSalvage(s.fsys, f.dir, f.name, tableRef{}, as)
 		if err != nil {
 			return err
@@ -257,12 +286,13 @@ func (s *salvage) tables() error {
 			return err
 		}
 		s.r.Entries += t.read
-		if !t.opened {
+		whole := !t.opened && t.read == entries // only what leads to the blocks is damaged
+		if !t.opened && !whole {
 			s.gap(Gap{File: f.shown, Reason: t.bad})
 		}
 		for _, span := range t.spans {
-			if !t.opened && f.line != nil && t.read == f.line.ref.entries {
-				break // only what leads to the blocks is damaged
+			if whole {
+				break
 			}
 			s.gap(Gap{File: f.shown, Offset: span.offset, Reason: "a block cannot be read", From: span.lo, To: span.hi})
 		}
@@ -278,14 +308,15 @@ func (s *salvage) tables() error {
 	return nil
 }
 
-// assigned is the revision of a table that does not know its own.
-func (s *salvage) assigned(f *salvageTable) (assigned, bool) {
+// assigned is the revision of a table that does not know its own, and the
+// number of its entries, or -1, as whoever names it says.
+func (s *salvage) assigned(f *salvageTable) (as assigned, entries int64, named bool) {
 	for ref, as := range s.named {
 		if tableName(ref.id) == f.name {
-			return as, true
+			return as, ref.entries, true
 		}
 	}
-	return assigned{}, false
+	return assigned{}, -1, false
 }
 
 // items yields the newest version of each key, from the tables and the records.
