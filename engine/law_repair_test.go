@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A harm is what was done to one file of a database.
@@ -65,6 +67,55 @@ func (c *flipCase) harms(r *rand.Rand) (all []harm) {
 	return all
 }
 
+// forgetful returns the case after its history was forgotten and its tables
+// were merged into one of several blocks, so that what is lost of it is lost.
+func (c *flipCase) forgetful(t *testing.T) *flipCase {
+	t.Helper()
+	ctx := context.Background()
+	dir := filepath.Join(lawDir(t), "db")
+	c.img.write(t, dir)
+	f := &flipCase{model: &lawModel{states: slices.Clone(c.model.states), stamps: slices.Clone(c.model.stamps)}, clock: &lawClock{ms: c.clock.ms}}
+	s := lawSizes
+	s.slice, s.segment, s.fold = 1<<20, 64<<10, 1<<20
+	db := mustOpen(t, dir, Options{Now: f.clock.now, Writer: "w", sizes: s})
+	defer db.Close()
+	write := func(writes map[string]*cell) {
+		f.clock.ms += 5
+		f.model.commit(writes, mustUpdate(t, db, writes).Stamp)
+	}
+	for i := range 40 {
+		write(map[string]*cell{userIKey(fmt.Sprintf("k%03dx", i*2)): {value: strings.Repeat("v", 3000)}})
+	}
+	keep := time.Duration(0)
+	if _, err := db.Compact(ctx, CompactOptions{Keep: &keep}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		write(map[string]*cell{userIKey(fmt.Sprintf("k%03dx", i*2)): {value: "new"}, userIKey(fmt.Sprint("k00", i)): nil})
+	}
+	f.img = readImage(t, dir)
+	f.img[lockFile] = nil
+	f.past = []Rev{f.model.rev() - 3, f.model.rev()}
+	return f
+}
+
+// some returns so many harms at random places.
+func (c *flipCase) some(r *rand.Rand, n int) (all []harm) {
+	var names []string
+	for name, b := range c.img {
+		if len(b) > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for range n {
+		name := names[r.IntN(len(names))]
+		at := r.IntN(len(c.img[name]))
+		all = append(all, harm{name, []string{"flip", "block", "cut", "gone"}[r.IntN(4)], at})
+	}
+	return all
+}
+
 // A repairRun is one damaged database and its repair.
 type repairRun struct {
 	c    *flipCase
@@ -94,6 +145,9 @@ func (r *repairRun) run() error {
 	}
 	done, err := Repair(ctx, over, "db", RepairOptions{AcceptLoss: r.plan.LossN, Now: r.c.clock.now})
 	if len(r.plan.Left) > 0 {
+		if r.harm.name != manifestFile {
+			return fmt.Errorf("PlanRepair leaves %v", r.plan.Left)
+		}
 		if err == nil || !errors.Is(err, ErrDamaged) {
 			return fmt.Errorf("Repair = %v, want damage: %v is left", err, r.plan.Left)
 		}
@@ -119,7 +173,7 @@ func (r *repairRun) run() error {
 	if r.harm.what == "flip" && r.plan.Nothing() {
 		return errors.New("PlanRepair sees nothing")
 	}
-	return errors.Join(r.truth(), r.notWorse())
+	return errors.Join(r.truth(), r.notWorse(), r.kept())
 }
 
 // truth compares what the repaired database reads with what the undamaged one
@@ -213,6 +267,31 @@ func expired(r *repairRun, ikey string) bool {
 	return false
 }
 
+// kept looks for every byte that the repair changed or removed in quarantine/.
+func (r *repairRun) kept() error {
+	all, err := Quarantine(r.fsys, "db")
+	if err != nil {
+		return fmt.Errorf("Quarantine: %w", err)
+	}
+	for name, was := range r.img {
+		if strings.HasSuffix(name, "/") || name == lockFile {
+			continue
+		}
+		is, err := readFileFrom(r.fsys, "db/"+name, 0)
+		if err == nil && bytes.Equal(is, was) || len(was) == 0 {
+			continue
+		}
+		if !slices.ContainsFunc(all, func(q QuarantineInfo) bool {
+			var b bytes.Buffer
+			_, err := ReadQuarantine(r.fsys, "db", q.Name, &b)
+			return err == nil && q.File == name && bytes.Equal(append(slices.Clone(is[:min(q.Offset, int64(len(is)))]), b.Bytes()...), was)
+		}) {
+			return fmt.Errorf("%s was changed, and quarantine/ has no copy of it", name)
+		}
+	}
+	return nil
+}
+
 // notWorse reads, key by key, the damaged database and the repaired one: what
 // could be read still can.
 func (r *repairRun) notWorse() error {
@@ -250,7 +329,9 @@ func (r *repairRun) notWorse() error {
 func TestLawRepair(t *testing.T) {
 	r := lawRand(t)
 	c := newFlipCase(t)
-	harms := c.harms(r)
+	forgetful := c.forgetful(t)
+	harms := append(c.harms(r), forgetful.some(r, effort(50, 150, 5000))...)
+	first := len(harms) - effort(50, 150, 5000) // from here on they are of the second case
 	kinds := make(map[string]int)
 	var mu sync.Mutex
 	var group sync.WaitGroup
@@ -258,6 +339,9 @@ func TestLawRepair(t *testing.T) {
 		group.Go(func() {
 			for i := w; i < len(harms) && !t.Failed(); i += 4 {
 				run := repairRun{c: c, harm: harms[i]}
+				if i >= first {
+					run.c = forgetful
+				}
 				if err := guarded(run.run); err != nil {
 					t.Errorf("%v: %v", harms[i], err)
 					return

@@ -82,12 +82,19 @@ func mend(ctx context.Context, fsys FS, dir string, o *RepairOptions, planning b
 		}
 	}
 	var hopeless *errUnmendable
+	var damage *CorruptError
 	switch {
 	case errors.As(err, &hopeless):
 		m.plan.Left = []Fault{hopeless.fault}
 		if planning {
 			m.plan.Actions = nil
 		}
+		return m.plan, nil
+	case errors.As(err, &damage):
+		// Something that a repair took for granted is damaged too.
+		m.plan.Left = []Fault{{
+			File: damage.File, Offset: damage.Offset, Rev: damage.Rev, Reason: damage.Reason, Acknowledged: AcknowledgedUnknown,
+		}}
 		return m.plan, nil
 	case err != nil:
 		return nil, err
