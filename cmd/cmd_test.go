@@ -251,7 +251,7 @@ func walk(c *cobra.Command, fn func(*cobra.Command)) {
 // directory, with engine calls that this build does not have.
 func needDirectory(name string) bool {
 	switch strings.Fields(name)[0] {
-	case "check", "log", "snapshot", "config", "compact", "init":
+	case "check", "log", "snapshot", "config", "compact", "init", "repair", "salvage", "quarantine":
 		return true
 	}
 	return false

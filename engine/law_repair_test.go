@@ -58,7 +58,7 @@ func (c *flipCase) harms(r *rand.Rand) (all []harm) {
 				if what == "zero" && c.img[name][at] == 0 {
 					continue
 				}
-				if soaking() || r.IntN(effort(700, 400, 1)) == 0 {
+				if soaking() || r.IntN(effort(700, 600, 1)) == 0 {
 					all = append(all, harm{name, what, at})
 				}
 			}
@@ -330,8 +330,8 @@ func TestLawRepair(t *testing.T) {
 	r := lawRand(t)
 	c := newFlipCase(t)
 	forgetful := c.forgetful(t)
-	harms := append(c.harms(r), forgetful.some(r, effort(50, 150, 5000))...)
-	first := len(harms) - effort(50, 150, 5000) // from here on they are of the second case
+	harms := append(c.harms(r), forgetful.some(r, effort(50, 100, 5000))...)
+	first := len(harms) - effort(50, 100, 5000) // from here on they are of the second case
 	kinds := make(map[string]int)
 	var mu sync.Mutex
 	var group sync.WaitGroup

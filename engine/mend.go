@@ -38,7 +38,10 @@ type mender struct {
 
 	plan  *Plan
 	aside map[string]bool // files of which a copy lies in quarantine/
-	spans []spanOfTable   // where versions of tables are lost
+	// suspect is the files in which the check found faults; nil: it could not
+	// tell, for want of FORMAT or MANIFEST.
+	suspect map[string]bool
+	spans   []spanOfTable // where versions of tables are lost
 }
 
 // errUnmendable is a fault that no repair can mend.
@@ -69,6 +72,13 @@ func mend(ctx context.Context, fsys FS, dir string, o *RepairOptions, planning b
 	m.plan.Verdict, m.plan.Rev = before.Verdict, before.Rev
 	if before.Verdict == VerdictClean && !m.markStale() {
 		return m.plan, nil
+	}
+	m.suspect = make(map[string]bool)
+	for _, f := range before.Faults {
+		m.suspect[f.File] = true
+	}
+	if m.suspect[formatFile] || m.suspect[manifestFile] || before.Verdict == VerdictClean {
+		m.suspect = nil
 	}
 	if err := m.note("began: %s, %d faults", before.Verdict, len(before.Faults)); err != nil {
 		return nil, err
@@ -210,6 +220,12 @@ func (m *mender) replace(file string, content []byte) error {
 		return err
 	}
 	return m.fsys.SyncDir(m.dir)
+}
+
+// sound reports whether the check has read a table whole and found it good, so
+// that it need not be read again.
+func (m *mender) sound(s *tableSalvage) bool {
+	return s.opened && m.suspect != nil && !m.suspect[s.t.name]
 }
 
 // folders makes the folders that are missing.

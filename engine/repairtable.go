@@ -68,10 +68,14 @@ func (m *mender) table(line *tableLine) (left bool, err error) {
 		return false, err
 	}
 	defer s.close()
-	if err := s.each(m.ctx, func(*version) error { return nil }); err != nil {
-		return false, err
+	sound := m.sound(s)
+	if !sound {
+		if err := s.each(m.ctx, func(*version) error { return nil }); err != nil {
+			return false, err
+		}
+		sound = s.whole() && m.verifies(s.t)
 	}
-	if s.whole() && s.opened && m.verifies(s.t) {
+	if sound {
 		if reason := line.differs(&s.t.inf, m.man); reason != "" {
 			return m.relabel(line, &s.t.inf, reason)
 		}
@@ -304,6 +308,9 @@ func (m *mender) ingestTable(r *record, ref tableRef) (tableRef, error) {
 		return ref, err
 	}
 	defer s.close()
+	if m.sound(s) {
+		return ref, nil
+	}
 	if err := s.each(m.ctx, func(*version) error { return nil }); err != nil {
 		return ref, err
 	}
