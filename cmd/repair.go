@@ -89,7 +89,7 @@ func (s *Session) repair(ctx context.Context, apply bool, accept int64) error {
 	switch {
 	case errors.As(err, &loss) && accept == 0:
 		return &refusedError{
-			reason: plural(plan.LossN, "acknowledged transaction or version") + " would be lost; nothing was changed",
+			reason: lossText(plan.LossN) + " would be lost; nothing was changed",
 			hint:   fmt.Sprintf(`"kvsh repair --apply --accept-loss %d" says that this is understood`, plan.LossN),
 		}
 	case errors.As(err, &loss):
@@ -194,6 +194,14 @@ func revSpanText(first, last engine.Rev) any {
 	return fmt.Sprintf("%d..%d", first, last)
 }
 
+// lossText is what a repair loses, in words.
+func lossText(n int64) string {
+	if n == 1 {
+		return "1 acknowledged transaction or version"
+	}
+	return fmt.Sprintf("%d acknowledged transactions or versions", n)
+}
+
 // nextStep ends a plan with the command that carries it out.
 func (s *Session) nextStep(p *engine.Plan) error {
 	switch {
@@ -215,7 +223,7 @@ func (s *Session) nextStep(p *engine.Plan) error {
 			hint:   `"kvsh repair --apply" carries it out`,
 		}
 	}
-	reason := fmt.Sprintf("damaged; the repair loses %s; so far nothing was changed", plural(p.LossN, "acknowledged transaction or version"))
+	reason := fmt.Sprintf("damaged; the repair loses %s; so far nothing was changed", lossText(p.LossN))
 	if !p.Complete {
 		reason += "; not all the keys concerned are known for certain"
 	}
