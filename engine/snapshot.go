@@ -48,7 +48,8 @@ func snapshotInfo(path string, i *tableInfo) SnapshotInfo {
 // Snapshot writes the newest state to a new file, which appears under its name
 // only when it is whole, on the disk, read back and verified. It takes no
 // lock: others write meanwhile. It returns ErrExists if something has that
-// name already, and ErrDamaged if what it would save is damaged.
+// name already, and ErrDamaged if what it would save, or any record of the log
+// that is kept, is damaged.
 //
 // The file holds what View reads at that revision, named by its number: what
 // expired after the commit, but before the snapshot was made, is in it. So the
@@ -86,6 +87,10 @@ func (db *DB) SnapshotAt(ctx context.Context, path string, at Rev) (info Snapsho
 	}
 	created, newest := core.now.UnixMilli(), core.rev
 	if at == Newest {
+		// An earlier state is a way out of damage: it needs only itself to be whole.
+		if err := db.soundLog(ctx, core.base, newest); err != nil {
+			return info, err
+		}
 		at = newest
 	}
 	if err := db.viewPast(core, at); err != nil {
@@ -128,6 +133,20 @@ func (db *DB) SnapshotAt(ctx context.Context, path string, at Rev) (info Snapsho
 	}
 	info.Path = path
 	return info, moveNew(db.fsys, w.path, path)
+}
+
+// soundLog reads every record that is kept up to a revision, so that no
+// snapshot, however good in itself, is taken of a database that is damaged: who
+// looks at nothing but the exit codes of his backups is to learn of it there.
+func (db *DB) soundLog(ctx context.Context, b *base, to Rev) error {
+	if db.isSnapshot() {
+		return nil
+	}
+	err := db.records(ctx, b.man.historyFrom, to, func(*record) error { return nil })
+	if errors.Is(err, ErrHistoryGone) {
+		return nil // forgotten by a writer meanwhile
+	}
+	return err
 }
 
 // openAll pins the state of the transaction with all its tables, so that none
