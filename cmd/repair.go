@@ -131,6 +131,15 @@ func (s *Session) showPlan(p *engine.Plan) error {
 	if p.Nothing() {
 		return nil
 	}
+	if people, err := s.forPeople(); err != nil {
+		return err
+	} else if people {
+		o, err := s.options()
+		if err != nil {
+			return err
+		}
+		return writePlan(s.out, p, o.Width)
+	}
 	rows, err := s.rows(planColumns...)
 	if err != nil {
 		return err

@@ -74,6 +74,10 @@ type RecordInfo struct {
 	// that is whole but does not belong where it stands has its fields set;
 	// else Ops holds what could be made out of the damaged bytes, unproven.
 	Bad string
+
+	// Torn says that the bad place is an unfinished transaction at the end of the
+	// log that was never acknowledged: the next write cuts it.
+	Torn bool
 }
 
 // A logPiece is a whole record or a bad place, as walkSegment finds it.
@@ -417,7 +421,12 @@ func Records(ctx context.Context, fsys FS, path string, from, to Rev, f func(Rec
 		case rev < from && p.bad == "":
 			return true
 		}
-		return f(p.info())
+		info := p.info()
+		if info.Bad != "" {
+			torn := tornPlace(fsys, dir)
+			info.Torn = torn.segment == p.seg.first && torn.offset == info.Offset
+		}
+		return f(info)
 	})
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
