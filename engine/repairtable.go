@@ -150,7 +150,7 @@ func (m *mender) writeTable(s *tableSalvage, kind tableKind, extra []version, al
 	if err != nil {
 		return nil, err
 	}
-	defer m.db.discard(w)
+	defer discardTable(m.db.fsys, w)
 	n := 0
 	add := func(v *version) error {
 		for ; len(extra) > 0 && compareVersions(&extra[0], v) <= 0; extra = extra[1:] {

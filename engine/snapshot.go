@@ -62,77 +62,53 @@ func (db *DB) Snapshot(ctx context.Context, path string) (SnapshotInfo, error) {
 // SnapshotAt writes the state of a revision to a new file, as Snapshot does. It
 // returns ErrHistoryGone or ErrNotYet as View does.
 func (db *DB) SnapshotAt(ctx context.Context, path string, at Rev) (info SnapshotInfo, err error) {
-	done, err := db.use(ctx)
-	if err != nil {
-		return info, err
-	}
-	defer done()
-	defer func() {
+	err = db.saving(ctx, "snapshot", path, func(core *txCore) error {
+		created, newest := core.now.UnixMilli(), core.rev
+		if at == Newest {
+			// An earlier state is a way out of damage: it needs only itself to be whole.
+			if err := db.soundLog(ctx, core.base, newest); err != nil {
+				return err
+			}
+			at = newest
+		}
+		if err := db.viewPast(core, at); err != nil {
+			return err
+		}
+		stamp, err := db.stampOf(core.base, at)
 		if err != nil {
-			err = fmt.Errorf("snapshot %s: %w", path, err)
+			return err
 		}
-	}()
-	if _, err := db.fsys.Stat(path); err == nil {
-		return info, ErrExists
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return info, err
-	}
-	core := &txCore{db: db, now: db.opts.now(), readonly: true}
-	defer core.end()
-	if err := core.openAll(); err != nil {
-		return info, err
-	}
-	if !db.exists.Load() {
-		return info, ErrNoDatabase
-	}
-	created, newest := core.now.UnixMilli(), core.rev
-	if at == Newest {
-		// An earlier state is a way out of damage: it needs only itself to be whole.
-		if err := db.soundLog(ctx, core.base, newest); err != nil {
-			return info, err
+		if at != newest {
+			created = stamp.Time().UnixMilli() // when it was the newest
 		}
-		at = newest
-	}
-	if err := db.viewPast(core, at); err != nil {
-		return info, err
-	}
-	stamp, err := db.stampOf(core.base, at)
-	if err != nil {
-		return info, err
-	}
-	if at != newest {
-		created = stamp.Time().UnixMilli() // when it was the newest
-	}
-	w, err := newTableWriter(db.fsys, tempName(path), tableOptions{
-		id: rand.Uint64(), database: db.ident.id, kind: kindSnapshot, created: created,
-		compress: true, snapshotRev: core.rev, snapshotStamp: stamp, historyFrom: core.rev,
+		o := tableOptions{
+			id: rand.Uint64(), database: db.ident.id, kind: kindSnapshot, created: created,
+			compress: true, snapshotRev: core.rev, snapshotStamp: stamp, historyFrom: core.rev,
+		}
+		fill := func(w *tableWriter) error { return core.copyVisible(ctx, w) }
+		return saveTable(db.fsys, path, o, fill, func(temp string) (err error) {
+			info, err = VerifySnapshot(ctx, db.fsys, temp)
+			return err
+		})
 	})
-	if err != nil {
-		return info, err
-	}
-	defer db.discard(w)
-	tx := &dbTx{txCore: core}
-	var inner error
+	info.Path = path
+	return info, err
+}
+
+// copyVisible adds everything that the transaction sees, of all families.
+func (c *txCore) copyVisible(ctx context.Context, w *tableWriter) error {
+	tx := &dbTx{txCore: c}
 	left, n := 0, 0
-	step := withStep(ctx, Progress{Doing: "write", Total: core.base.man.tableEntries()})
-	_, err = tx.walkOnce(step, &iterOptions{}, &left, false, func(v *version) bool {
+	var inner error
+	step := withStep(ctx, Progress{Doing: "write", Total: c.base.man.tableEntries()})
+	_, err := tx.walkOnce(step, &iterOptions{}, &left, false, func(v *version) bool {
 		if n++; n%contextEvery == 0 {
 			progressed(step, contextEvery)
 		}
 		inner = w.add(v)
 		return inner == nil
 	})
-	if err := errors.Join(inner, err); err != nil {
-		return info, err
-	}
-	if _, err := w.finish(); err != nil {
-		return info, err
-	}
-	if info, err = VerifySnapshot(ctx, db.fsys, w.path); err != nil {
-		return info, err
-	}
-	info.Path = path
-	return info, moveNew(db.fsys, w.path, path)
+	return errors.Join(inner, err)
 }
 
 // soundLog reads every record that is kept up to a revision, so that no
@@ -147,56 +123,6 @@ func (db *DB) soundLog(ctx context.Context, b *base, to Rev) error {
 		return nil // forgotten by a writer meanwhile
 	}
 	return err
-}
-
-// openAll pins the state of the transaction with all its tables, so that none
-// can vanish however long reading takes.
-func (c *txCore) openAll() error {
-	for range 5 {
-		b, err := c.state()
-		if err != nil {
-			return err
-		}
-		if err = b.openAll(); err != errVanished {
-			return err
-		}
-		if err := c.again(err); err != nil {
-			return err
-		}
-	}
-	return errUnsettled
-}
-
-func (b *base) openAll() error {
-	for _, r := range b.runs {
-		for _, l := range r.tables {
-			if _, err := l.open(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// moveNew renames a file to a name that nothing has, durably. Rename alone
-// would replace what another process put there meanwhile, so the name is
-// taken first, by an empty file. A crash in between leaves that.
-func moveNew(fsys FS, from, to string) error {
-	f, err := fsys.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return ErrExists
-	}
-	if err != nil {
-		return err
-	}
-	if err = f.Close(); err == nil {
-		err = fsys.Rename(from, to)
-	}
-	if err != nil {
-		_ = fsys.Remove(to)
-		return err
-	}
-	return fsys.SyncDir(filepath.Dir(to))
 }
 
 // openSnapshot opens a snapshot file. A file that is none is errNoSnapshot,
