@@ -61,7 +61,7 @@ func (c *flipCase) harms(r *rand.Rand, most int) (all []harm) {
 		if name == lockFile || strings.HasSuffix(name, "/") {
 			continue
 		}
-		all = append(all, harm{name, "gone", 0})
+		all = append(all, harm{name, "gone", 0}, harm{name, "cut", 0})
 		for at := range c.img[name] {
 			for _, what := range []string{"flip", "zero", "block", "cut"} {
 				if what == "zero" && c.img[name][at] == 0 {
