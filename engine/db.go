@@ -43,6 +43,8 @@ type Options struct {
 
 	sizes sizes // zero: defaultSizes; tests set smaller ones
 
+	boot bootID // zero: the run of the machine; crash tests lose power in between
+
 	// openAppender opens the log. nil: openAppender; tests put one in its place
 	// that fails, for the library behind it does not go through FS.
 	openAppender func(dir string, sync bool, segmentSize int64) (appender, error)
@@ -72,6 +74,13 @@ func (o *Options) now() time.Time {
 		return o.Now()
 	}
 	return time.Now()
+}
+
+func (o *Options) bootID() bootID {
+	if o.boot != (bootID{}) {
+		return o.boot
+	}
+	return currentBoot()
 }
 
 const defaultWait = 5 * time.Second
@@ -141,7 +150,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if o.Writer == "" {
 		o.Writer = fmt.Sprintf("%d", os.Getpid())
 	}
-	db := &DB{dir: path, fsys: o.FS, opts: o, boot: currentBoot(), changed: make(chan struct{})}
+	db := &DB{dir: path, fsys: o.FS, opts: o, boot: o.bootID(), changed: make(chan struct{})}
 	db.cache.fsys, db.cache.dir = o.FS, path
 	err := db.identify()
 	if errors.Is(err, ErrNoDatabase) && o.Create && !o.ReadOnly {

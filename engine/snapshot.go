@@ -366,7 +366,7 @@ func restore(ctx context.Context, t *table, snapshot, target string, o *Options)
 	}
 	id := newIdentity(o.now())
 	id.id = t.inf.database
-	return layOut(fsys, target, id, snapshotManifest(&t.inf), currentBoot())
+	return layOut(fsys, target, id, snapshotManifest(&t.inf), o.bootID())
 }
 
 // restorable returns ErrExists unless a restore may be made at target.
