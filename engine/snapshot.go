@@ -333,12 +333,7 @@ func restore(ctx context.Context, t *table, snapshot, target string, o *Options)
 	if err := restorable(fsys, target); err != nil {
 		return err
 	}
-	switch err := fsys.Mkdir(target, 0o700); {
-	case err == nil:
-		if err := fsys.SyncDir(filepath.Dir(target)); err != nil {
-			return err
-		}
-	case !errors.Is(err, fs.ErrExist):
+	if err := makeFolder(fsys, target); err != nil {
 		return err
 	}
 	lock, err := fsys.OpenFile(filepath.Join(target, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
