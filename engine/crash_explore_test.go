@@ -71,6 +71,7 @@ type crashMoment struct {
 	depth   int // crashes before
 	model   func(at int) *crashModel
 	promise func(at int, power bool) crashPromise
+	anew    bool   // the database was made anew: what made it first is not done again
 	trail   string // for messages
 }
 
@@ -152,8 +153,7 @@ func (x *crashExplorer) visit(m *crashMoment, at int, model crashfs.Model, s *cr
 	if x.rand.IntN(4) > 0 {
 		look.sizes.fold = 1 << 30
 	}
-	remade := x.run.remake != nil && x.rand.IntN(2) == 0
-	if remade {
+	if x.run.remake != nil && !m.anew && x.rand.IntN(2) == 0 {
 		look.before = x.run.remake
 	}
 	disk := s.Disk()
@@ -172,14 +172,15 @@ func (x *crashExplorer) visit(m *crashMoment, at int, model crashfs.Model, s *cr
 	if n := crashNest(m.depth); n == 0 || x.rand.IntN(n) > 0 {
 		return
 	}
-	if sight.none && !remade {
-		promise.least = 0 // it was made anew
+	anew := m.anew || sight.none && sight.writer < promise.least
+	if anew {
+		promise.least = 0
 	}
-	x.nest(m, at, model, s, look, sight, trace, promise, boot)
+	x.nest(m, at, model, s, look, sight, trace, promise, boot, anew)
 }
 
 // nest crashes behind each call of a recovery.
-func (x *crashExplorer) nest(m *crashMoment, at int, model crashfs.Model, s *crashfs.State, look *crashLook, sight crashSight, trace crashTrace, promise crashPromise, boot byte) {
+func (x *crashExplorer) nest(m *crashMoment, at int, model crashfs.Model, s *crashfs.State, look *crashLook, sight crashSight, trace crashTrace, promise crashPromise, boot byte, anew bool) {
 	// The power was lost: all that is there is durable. A killed process leaves
 	// what is not.
 	h, start := &crashfs.History{Base: trace.base}, 0
@@ -195,7 +196,7 @@ func (x *crashExplorer) nest(m *crashMoment, at int, model crashfs.Model, s *cra
 	h.Ops = append(h.Ops[:start:start], trace.ops...)
 	nested := look.model.with(sight.writer, look.write)
 	x.explore(&crashMoment{
-		history: h, first: start + 1, boot: boot, depth: m.depth + 1,
+		history: h, first: start + 1, boot: boot, depth: m.depth + 1, anew: anew,
 		line:  m.line*1_000_003 + uint64(sight.writer) + 1,
 		model: func(int) *crashModel { return nested },
 		promise: func(now int, power bool) crashPromise {

@@ -342,7 +342,11 @@ func crashRestore(c *crashRun) {
 	c.must(err)
 	c.bornNow()
 	c.remake = func(mem *crashfs.FS, o Options) error {
-		_, err := Restore(ctx, filepath.Join(mem.Path(), "s.kvs"), filepath.Join(mem.Path(), "b.kv"), o)
+		path := filepath.Join(mem.Path(), "s.kvs")
+		if info, err := mem.Stat(path); err != nil || info.Size() == 0 {
+			return nil // not yet
+		}
+		_, err := Restore(ctx, path, filepath.Join(mem.Path(), "b.kv"), o)
 		if errors.Is(err, ErrExists) {
 			return nil
 		}

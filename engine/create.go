@@ -129,6 +129,22 @@ func layOut(fsys FS, dir string, id identity, man *manifest, boot bootID) error 
 	return replaceFile(fsys, filepath.Join(dir, formatFile), id.encode())
 }
 
+// findIdentity reads FORMAT. It returns ErrNoDatabase for a folder that never
+// had one, and damage for one that has lost it.
+func findIdentity(fsys FS, dir string) (identity, error) {
+	id, err := readIdentity(fsys, dir)
+	if !errors.Is(err, ErrNoDatabase) || !lostFormat(fsys, dir) {
+		return id, err
+	}
+	// Perhaps the database was made, and written to, since the first look: a
+	// record never comes before FORMAT.
+	id, err = readIdentity(fsys, dir)
+	if errors.Is(err, ErrNoDatabase) {
+		err = &CorruptError{File: formatFile, Reason: "missing, though there is a log"}
+	}
+	return id, err
+}
+
 // lostFormat says of a directory without FORMAT whether it had one once: a
 // database is never made over records.
 func lostFormat(fsys FS, dir string) bool {

@@ -177,10 +177,7 @@ func (db *DB) identify() error {
 	if !info.IsDir() {
 		return db.identifySnapshot()
 	}
-	id, err := readIdentity(db.fsys, db.dir)
-	if errors.Is(err, ErrNoDatabase) && lostFormat(db.fsys, db.dir) {
-		return &CorruptError{File: formatFile, Reason: "missing, though there is a log"}
-	}
+	id, err := findIdentity(db.fsys, db.dir)
 	if err != nil {
 		return err
 	}
