@@ -43,7 +43,7 @@ type crashLook struct {
 	model  *crashModel
 	write  map[string]*cell
 	before func(mem *crashfs.FS, o Options) error // what is done first; or nil
-	deep   bool                  // read the past, and check every byte
+	deep   bool                                   // read the past, and check every byte
 }
 
 // A crashTrace is what a look did to the disk.

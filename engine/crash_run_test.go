@@ -197,7 +197,7 @@ func newest(events []crashEvent, at int) (rev Rev) {
 
 // A crashPromise is what may be found.
 type crashPromise struct {
-	least, most Rev // of a database that is there
+	least, most Rev  // of a database that is there
 	born        bool // there has to be a database
 }
 

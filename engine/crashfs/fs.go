@@ -266,11 +266,14 @@ func (s *FS) Mkdir(path string, _ fs.FileMode) error {
 func (s *FS) Rename(from, to string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fromAt, ino, err := s.lookUp("rename", from)
+	fromAt, ino, there, err := s.find("rename", from)
 	if err != nil {
 		return err
 	}
 	at, old, ok, err := s.find("rename", to)
+	if err == nil && !there {
+		err = &fs.PathError{Op: "rename", Path: from, Err: syscall.ENOENT}
+	}
 	if err != nil {
 		return err
 	}
