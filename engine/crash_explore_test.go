@@ -29,6 +29,9 @@ type crashExplorer struct {
 	found int // violations
 }
 
+// maxFound is how many violations of a workload are shown.
+const maxFound = 3
+
 // A crashKey is all that what is found depends on.
 type crashKey struct {
 	disk uint64
@@ -80,7 +83,7 @@ var crashModels = []crashfs.Model{crashfs.Kill, crashfs.Journal, crashfs.Posix}
 // crashEfforts by depth.
 func crashEfforts() []crashfs.Effort {
 	return []crashfs.Effort{
-		{Cuts: effort(40, 600, 4000), Random: effort(8, 60, 400)},
+		{Cuts: effort(20, 300, 4000), Random: effort(4, 100, 400)},
 		{Cuts: effort(4, 10, 40), Random: effort(2, 4, 20)},
 		{Cuts: effort(2, 4, 10), Random: effort(1, 2, 6)},
 	}
@@ -91,9 +94,9 @@ func crashEfforts() []crashfs.Effort {
 func crashNest(depth int) int {
 	switch depth {
 	case 0:
-		return effort(60, 10, 2)
+		return effort(200, 100, 2)
 	case 1:
-		return effort(4000, 800, 60)
+		return effort(6000, 2000, 60)
 	}
 	return 0
 }
@@ -110,10 +113,10 @@ func (x *crashExplorer) explore(m *crashMoment) {
 			promise := m.promise(at, power)
 			m.history.States(at, model, e, x.rand, func(s *crashfs.State) bool {
 				x.visit(m, at, model, s, promise)
-				return x.found < 3
+				return x.found < maxFound
 			})
 		}
-		if x.found >= 3 {
+		if x.found >= maxFound {
 			return
 		}
 	}
@@ -150,7 +153,7 @@ func (x *crashExplorer) visit(m *crashMoment, at int, model crashfs.Model, s *cr
 		dir: filepath.Base(x.run.dir), boot: crashBoot(int(boot)), sizes: x.run.sizes, model: m.model(at),
 		write: put1(fmt.Sprint("next", m.depth), "n"), deep: x.rand.IntN(16) == 0,
 	}
-	if x.rand.IntN(4) > 0 {
+	if x.rand.IntN(8) > 0 {
 		look.sizes.fold = 1 << 30
 	}
 	if x.run.remake != nil && !m.anew && x.rand.IntN(2) == 0 {
@@ -195,7 +198,7 @@ func (x *crashExplorer) nest(m *crashMoment, at int, model crashfs.Model, s *cra
 	}
 	h.Ops = append(h.Ops[:start:start], trace.ops...)
 	nested := look.model.with(sight.writer, look.write)
-	x.explore(&crashMoment{
+	next := &crashMoment{
 		history: h, first: start + 1, boot: boot, depth: m.depth + 1, anew: anew,
 		line:  m.line*1_000_003 + uint64(sight.writer) + 1,
 		model: func(int) *crashModel { return nested },
@@ -214,7 +217,9 @@ func (x *crashExplorer) nest(m *crashMoment, at int, model crashfs.Model, s *cra
 			return p
 		},
 		trail: fmt.Sprintf("%s%s behind call %d (%v), found %+v; ", m.trail, model, at, s, sight),
-	})
+	}
+	x.explore(next)
+	x.race(next, effort(1, 2, 4))
 }
 
 // files checks those that are to appear whole.
@@ -273,7 +278,7 @@ func TestCrash(t *testing.T) {
 				x := newCrashExplorer(t, w.name, w.run, seed)
 				from := time.Now()
 				x.explore(x.whole())
-				x.race()
+				x.race(x.whole(), len(x.run.history.Ops)*effort(1, 4, 40))
 				t.Logf("%v, %d violations, %v", x.times, x.found, time.Since(from).Round(time.Millisecond))
 				mu.Lock()
 				defer mu.Unlock()

@@ -73,14 +73,14 @@ func crashCreate(c *crashRun) {
 func crashSets(c *crashRun) {
 	c.unfolded()
 	db := c.open()
-	for i := range 30 {
+	for i := range 60 {
 		c.write(db, put1(fmt.Sprint("k", i%7), strings.Repeat("v", i*3)))
 	}
 }
 
 func crashProcesses(c *crashRun) {
 	c.unfolded()
-	for i := range 20 {
+	for i := range 40 {
 		db := c.open()
 		c.write(db, map[string]*cell{userIKey(fmt.Sprint("k", i%5)): {value: strings.Repeat("w", 90)}, "fam\x00x": {value: fmt.Sprint(i)}})
 		c.must(db.Close())
@@ -89,7 +89,7 @@ func crashProcesses(c *crashRun) {
 
 func crashTurns(c *crashRun) {
 	dbs := []*DB{c.open(), c.open()}
-	for i := range 24 {
+	for i := range 40 {
 		c.write(dbs[i%2], putN(i%4, i%4+3, 40+i))
 		if i%9 == 8 {
 			c.must(dbs[i%2].maintain(context.Background(), 1))
@@ -127,7 +127,7 @@ func crashGroup(c *crashRun) {
 	db := c.open()
 	c.write(db, put1("first", "1"))
 	const members = 4
-	for round := range 6 {
+	for round := range 14 {
 		at := c.fs.Ops()
 		var group sync.WaitGroup
 		var mu sync.Mutex
@@ -172,7 +172,7 @@ func crashBegin(c *crashRun) {
 	ctx := context.Background()
 	a, b := c.open(), c.open()
 	c.write(a, putN(0, 3, 20))
-	for i := range 8 {
+	for i := range 20 {
 		tx, err := a.Begin(ctx)
 		c.must(err)
 		_, err = tx.Get(ctx, "k00")
@@ -369,7 +369,7 @@ func crashFault(c *crashRun) {
 	}
 	db, err := Open(context.Background(), c.dir, o)
 	c.must(err)
-	for i := range 12 {
+	for i := range 20 {
 		how = 0
 		c.write(db, putN(i%3, i%3+2, 60+40*i))
 		how = 1 + i%3

@@ -301,19 +301,22 @@ func (db *DB) refresh() error {
 		db.seen = ""
 	}
 	b, end, err := loadBase(db.fsys, db.dir, db.ident, db.boot, mk, &db.cache)
-	if err != nil {
-		return err
-	}
 	if mk == nil {
 		// The end was found by reading. If a writer began meanwhile, what stood
-		// there was perhaps not acknowledged yet.
-		if _, again, err := db.fingerprint(); err != nil || again != seen {
-			b.release()
-			if err != nil {
-				return err
+		// there was perhaps not acknowledged yet, or what looked like damage was
+		// its recovery.
+		if _, again, errAgain := db.fingerprint(); errAgain == nil && again != seen {
+			if err == nil {
+				b.release()
 			}
 			return db.refresh()
+		} else if err == nil && errAgain != nil {
+			b.release()
+			err = errAgain
 		}
+	}
+	if err != nil {
+		return err
 	}
 	db.setBase(b, end)
 	db.seen = seen

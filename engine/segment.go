@@ -115,8 +115,8 @@ func openSegment(fsys FS, dir string, at position, end int64, buf []byte) (*segm
 		f.Close()
 		return nil, &badPlace{at: at, size: size, reason: fmt.Sprintf("the file ends at byte %d, acknowledged records reach to %d", size, end)}
 	}
-	if cap(buf) == 0 {
-		buf = make([]byte, scanBuffer)
+	if want := min(scanBuffer, max(end-at.offset, 512)); int64(cap(buf)) < want {
+		buf = make([]byte, want)
 	}
 	return &segmentScanner{f: f, at: at, end: end, buf: buf[:cap(buf)]}, nil
 }

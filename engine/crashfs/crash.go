@@ -122,6 +122,7 @@ func newContent(data []byte, what string) content {
 type fileAt struct {
 	durable []byte // as of the last sync
 	dirty   []*Op  // writes and truncations since
+	last    int    // index of the last of these
 	now     content
 }
 
@@ -168,7 +169,7 @@ func newPoint(h *History, at int, m Model) *point {
 		case OpWrite, OpTruncate:
 			data[o.Ino] = replay(data[o.Ino], o)
 			if f := p.files[o.Ino]; f != nil {
-				f.dirty = append(f.dirty, o)
+				f.dirty, f.last = append(f.dirty, o), i
 			}
 		case OpSync:
 			p.sync(o.Ino, data, m, touched)

@@ -1,6 +1,7 @@
 package crashfs
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -17,7 +18,9 @@ func (p *point) unplugged(m Model, e Effort, r *rand.Rand, f func(*State) bool) 
 			dirty = append(dirty, ino)
 		}
 	}
-	slices.Sort(dirty) // so that a seed draws the same again
+	// The last written first, and always in the same order, so that a seed draws
+	// the same again.
+	slices.SortFunc(dirty, func(a, b Ino) int { return cmp.Or(p.files[b].last-p.files[a].last, int(a-b)) })
 	for _, ino := range dirty {
 		nothing[ino] = newContent(p.files[ino].durable, "as it was synced")
 		variants[ino] = p.files[ino].variants(m, e, r)
@@ -28,7 +31,7 @@ func (p *point) unplugged(m Model, e Effort, r *rand.Rand, f func(*State) bool) 
 		}
 	}
 	all, none := names[0], names[1%len(names)]
-	for _, ino := range dirty {
+	for _, ino := range dirty[:min(len(dirty), recentFiles)] {
 		for _, c := range variants[ino] {
 			alone := make(map[Ino]content, len(nothing))
 			for other, old := range nothing {
@@ -89,9 +92,13 @@ func (p *point) nameSets(m Model, e Effort, r *rand.Rand) []*nameSet {
 	return sets
 }
 
-// recent is how many of the last writes to a file are lost, cut and so on one
-// at a time.
-const recent = 4
+// Of so many files, those written last, and of so many of their last writes, one
+// is lost, cut and so on while all others are there, or none. What is older takes
+// part in the states that are drawn at random.
+const (
+	recentFiles = 4
+	recent      = 4
+)
 
 // variants are contents that a file may have: all of it, and what of its last
 // writes may be lost.
