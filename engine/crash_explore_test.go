@@ -83,7 +83,7 @@ var crashModels = []crashfs.Model{crashfs.Kill, crashfs.Journal, crashfs.Posix}
 // crashEfforts by depth.
 func crashEfforts() []crashfs.Effort {
 	return []crashfs.Effort{
-		{Cuts: effort(20, 300, 4000), Random: effort(4, 100, 400)},
+		{Cuts: effort(20, 300, 4000), Random: effort(4, 60, 400)},
 		{Cuts: effort(4, 10, 40), Random: effort(2, 4, 20)},
 		{Cuts: effort(2, 4, 10), Random: effort(1, 2, 6)},
 	}
@@ -94,7 +94,7 @@ func crashEfforts() []crashfs.Effort {
 func crashNest(depth int) int {
 	switch depth {
 	case 0:
-		return effort(200, 100, 2)
+		return effort(200, 200, 2)
 	case 1:
 		return effort(6000, 2000, 60)
 	}
@@ -279,7 +279,7 @@ func TestCrash(t *testing.T) {
 				from := time.Now()
 				x.explore(x.whole())
 				x.race(x.whole(), len(x.run.history.Ops)*effort(1, 4, 40))
-				t.Logf("%v, %d violations, %v", x.times, x.found, time.Since(from).Round(time.Millisecond))
+				t.Logf("%s: %v, %d violations, %v", w.name, x.times, x.found, time.Since(from).Round(time.Millisecond))
 				mu.Lock()
 				defer mu.Unlock()
 				all.add(x.times)

@@ -195,7 +195,7 @@ func crashBegin(c *crashRun) {
 func crashExpire(c *crashRun) {
 	ctx := context.Background()
 	db := c.open()
-	for i := range 10 {
+	for i := range 16 {
 		writes := putN(i, i+2, 60)
 		writes[userIKey("e")] = &cell{value: "soon", expires: c.clock.ms + 50}
 		writes[userIKey(fmt.Sprint("x", i))] = &cell{value: "late", expires: c.clock.ms + 1e9}

@@ -11,12 +11,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -63,10 +65,33 @@ func run(args []string) error {
 		return err
 	}
 	fmt.Printf("%s %s: as in go.sum; copied with %d import lines exchanged\n", library, module.Version, len(imports))
-	test := append([]string{"test", "-modfile=" + filepath.Join(temp, "crash.mod"), "-tags=crash", "-count=1", "-run=^TestCrash"}, args...)
+	test := append([]string{
+		"test", "-modfile=" + filepath.Join(temp, "crash.mod"), "-tags=crash", "-count=1", "-timeout=30m", "-v", "-run=^TestCrash",
+	}, args...)
 	cmd := exec.Command("go", append(test, "./engine")...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stdout, os.Stderr
-	return cmd.Run()
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	show(out)
+	return cmd.Wait()
+}
+
+// show prints what go test -v says, but for which test is under way.
+func show(out io.Reader) {
+	for r := bufio.NewReader(out); ; {
+		line, err := r.ReadString('\n')
+		if !strings.HasPrefix(line, "=== ") {
+			fmt.Print(line)
+		}
+		if err != nil {
+			return
+		}
+	}
 }
 
 func output(name string, args ...string) ([]byte, error) {
