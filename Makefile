@@ -31,7 +31,7 @@ SOAK_TIME   ?= 4h
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := build
-.PHONY: build test check fmt vet lint tools arch generate install uninstall demo soak clean help
+.PHONY: build test check fmt vet lint tools arch generate install uninstall demo crash soak clean help
 
 build: ## build ./kvsh
 	$(BUILD) -o $(BINARY) .
@@ -50,9 +50,11 @@ fmt: ## list files that gofumpt would change, and fail if there are any
 
 vet: ## go vet
 	$(GO) vet ./...
+	$(GO) vet -tags crash ./engine/
 
 lint: ## staticcheck
 	$(TOOL) staticcheck ./...
+	$(TOOL) staticcheck -tags crash ./engine/
 
 tools: ## fetch and build the pinned tools
 	$(TOOL) gofumpt --version
@@ -76,7 +78,11 @@ uninstall: ## remove what install put there
 demo: build ## the main job on real data: the package list of this machine
 	scripts/demo.sh
 
-soak: build ## hours of kill -9, full disks and flipped bits
+crash: ## crash the engine behind each of its calls, in every way, and in the recovery too
+	$(GO) run ./scripts/crash $(TESTFLAGS)
+
+soak: build ## hours of crashes, kill -9, full disks and flipped bits
+	KVSH_SOAK=1 $(GO) run ./scripts/crash -timeout $(SOAK_TIME)
 	$(GO) test -count=1 -timeout $(SOAK_TIME) -v ./scripts/blackbox/ -soak -rounds $(SOAK_ROUNDS)
 
 clean: ## remove what was built
