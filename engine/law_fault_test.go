@@ -216,7 +216,9 @@ func faults(changes, reads int, write []bool) (all []fault) {
 	}
 	for at := 1; at <= reads; at++ {
 		for _, times := range []int{1, 2, forever} {
-			all = append(all, fault{reads: true, at: at, times: times, err: syscall.EIO, part: part(at % 2 * int(partHalf))})
+			all = append(all,
+				fault{reads: true, at: at, times: times, err: syscall.EIO, part: part(at % 2 * int(partHalf))},
+				fault{reads: true, at: at, times: times, err: syscall.EINTR})
 		}
 	}
 	return all

@@ -17,6 +17,7 @@ type faultWork struct {
 	name   string
 	before func(f *faultRun, db *DB) // makes what the workload begins with; nil: nothing
 	torn   bool                      // the last writer of what it begins with was killed
+	boot   bool                      // in a former run of the machine
 	run    func(f *faultRun)
 	also   func(f *faultRun) // looks at what else is there afterwards; may be nil
 }
@@ -50,6 +51,9 @@ func (w *faultWork) start(t *testing.T, dir string) *faultStart {
 		last := logDir + "/" + segmentName(firsts[len(firsts)-1])
 		start.img[last] = append(start.img[last], "\x70kv\x01 torn"...)
 	}
+	if w.boot {
+		start.img[markFile] = asOtherBoot(t, start.img[markFile])
+	}
 	return start
 }
 
@@ -82,6 +86,23 @@ func (f *faultRun) write(db *DB, writes map[string]*cell) {
 	f.clock.ms++
 	f.done = append(f.done, faultWrite{writes: writes})
 	f.tell(updateAll(db, writes))
+}
+
+// commit is write between Begin and Commit, with something read.
+func (f *faultRun) commit(db *DB, writes map[string]*cell) {
+	f.clock.ms++
+	ctx := f.t.Context()
+	tx, err := db.Begin(ctx)
+	if f.fails("begin", err) {
+		return
+	}
+	defer tx.Rollback()
+	_, err = readAll(ctx, tx)
+	if f.fails("read", err) || f.fails("put", put(ctx, tx, writes)) {
+		return
+	}
+	f.done = append(f.done, faultWrite{writes: writes})
+	f.tell(tx.Commit(ctx))
 }
 
 func (f *faultRun) load(db *DB, writes map[string]*cell) {
@@ -222,6 +243,44 @@ var faultWorks = []faultWork{
 			})
 		},
 	},
+	{
+		name:   "optimistic transactions",
+		before: func(f *faultRun, db *DB) { f.write(db, set(0, 9, 20)) },
+		run: func(f *faultRun) {
+			f.with(func(db *DB) {
+				for i := range 3 {
+					f.commit(db, set(i, i+2, 30))
+				}
+				f.look(db)
+			})
+		},
+	},
+	{
+		name: "two handles", before: someTables,
+		run: func(f *faultRun) {
+			f.with(func(a *DB) {
+				f.with(func(b *DB) {
+					for i := range 3 {
+						f.write(a, set(i, i+9, 50))
+						f.write(b, set(2*i, 2*i+9, 50))
+						f.look(a)
+					}
+					f.fold(a)
+					f.look(b)
+				})
+			})
+		},
+	},
+	{
+		name: "after another boot", torn: true, boot: true, before: someTables,
+		run: func(f *faultRun) {
+			f.with(func(db *DB) {
+				f.look(db)
+				f.write(db, set(0, 9, 20))
+				f.look(db)
+			})
+		},
+	},
 	{name: "backups", before: someTables, run: backup, also: backupsAreWhole},
 	{name: "restore", before: someTables, run: restoreIt, also: restoredIsWhole},
 	{name: "reading", before: someTables, run: readEverything},
@@ -253,7 +312,7 @@ func backup(f *faultRun) {
 }
 
 // backupsAreWhole: what has the name of a backup is one, but for the empty
-// file that a killed process leaves while it takes the name.
+// file that takes the name first, where it could not be removed.
 func backupsAreWhole(f *faultRun) {
 	entries, err := os.ReadDir(f.beside)
 	if err != nil {
@@ -269,7 +328,8 @@ func backupsAreWhole(f *faultRun) {
 		default:
 			continue
 		}
-		if info, e := os.Stat(path); err != nil && (e != nil || info.Size() > 0 || f.fsys.fault.times == 1 && !f.fsys.dead) {
+		left := f.fsys.dead || f.fsys.fault.times > 1 || f.fsys.fault.part == partAll
+		if info, e := os.Stat(path); err != nil && (e != nil || info.Size() > 0 || !left) {
 			f.errorf("%s: %v", filepath.Base(path), err)
 		}
 	}

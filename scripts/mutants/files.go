@@ -25,8 +25,8 @@ var fileMutants = []mutant{
 	},
 	{
 		name: "FORMAT: last", promise: "P2 no half database opens", file: "engine/create.go",
-		old:   "\tif err := replaceFile(fsys, filepath.Join(dir, manifestFile), man.encode()); err != nil {\n\t\treturn err\n\t}\n\treturn replaceFile(fsys, filepath.Join(dir, formatFile), id.encode())",
-		new:   "\tif err := replaceFile(fsys, filepath.Join(dir, formatFile), id.encode()); err != nil {\n\t\treturn err\n\t}\n\treturn replaceFile(fsys, filepath.Join(dir, manifestFile), man.encode())",
+		old:   "\tif err := replaceFile(fsys, filepath.Join(dir, manifestFile), man.encode()); err != nil {\n\t\treturn err\n\t}\n",
+		new:   "\tdefer func() { _ = replaceFile(fsys, filepath.Join(dir, manifestFile), man.encode()) }()\n",
 		tests: "^(TestLawFaults|TestRestoreStopped)$",
 	},
 	{
