@@ -124,6 +124,7 @@ type flipCase struct {
 	model  *lawModel
 	past   []Rev
 	events []string // what records says of each revision that is kept
+	older  []image  // how the files were before
 	clock  *lawClock
 }
 
@@ -183,6 +184,10 @@ func newFlipCase(t *testing.T) *flipCase {
 			}
 		}
 		c.model.commit(writes, mustUpdate(t, db, writes).Stamp)
+		switch i {
+		case 30, 120, 200, 222, 228:
+			c.older = append(c.older, readImage(t, dir))
+		}
 	}
 	c.img = readImage(t, dir)
 	c.img[lockFile] = nil // says who was there last, and nothing else
@@ -244,6 +249,24 @@ func (c *flipCase) with(name string, bit int) image {
 // check reads everything of an image. Each read has to be right, or has to be
 // refused with an honest error; it returns what is neither.
 func (c *flipCase) check(img image) error {
+	_, err := c.reads(img)
+	return err
+}
+
+// reads is check that also returns the first error with which a read was
+// refused.
+func (c *flipCase) reads(img image) (refused, wrong error) {
+	orHonest := func(what string, err error) error {
+		if refused == nil {
+			refused = err
+		}
+		return orHonest(what, err)
+	}
+	wrong = c.readAll(img, orHonest)
+	return refused, wrong
+}
+
+func (c *flipCase) readAll(img image, orHonest func(string, error) error) error {
 	ctx := context.Background()
 	db, err := Open(ctx, "db", Options{Now: c.clock.now, FS: imageFS{img}, ReadOnly: true, sizes: lawSizes})
 	if err != nil {

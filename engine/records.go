@@ -20,6 +20,9 @@ func (db *DB) records(ctx context.Context, from, to Rev, f func(*record) error) 
 	var last error
 	for range 10 {
 		next, err := db.recordsOnce(ctx, from, to, f)
+		if errors.Is(err, errNoSegment) {
+			return db.forgotten(from, err)
+		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -29,6 +32,9 @@ func (db *DB) records(ctx context.Context, from, to Rev, f func(*record) error) 
 	}
 	return &CorruptError{File: historyDir, Rev: from, Reason: last.Error()}
 }
+
+// errNoSegment says that all segments begin behind a revision.
+var errNoSegment = fmt.Errorf("%w", ErrHistoryGone)
 
 func (db *DB) recordsOnce(ctx context.Context, from, to Rev, f func(*record) error) (Rev, error) {
 	// log/ first: what moves to history/ meanwhile is then seen twice, not never.
@@ -48,7 +54,7 @@ func (db *DB) recordsOnce(ctx context.Context, from, to Rev, f func(*record) err
 		i--
 	}
 	if i < 0 {
-		return from, fmt.Errorf("revision %d: %w", from, ErrHistoryGone)
+		return from, fmt.Errorf("revision %d: %w", from, errNoSegment)
 	}
 	at := position{rev: from - 1, anySum: true}
 	var buf []byte
@@ -158,6 +164,9 @@ func (db *DB) ingestEvents(ctx context.Context, r *record, ref tableRef, f func(
 		if err = db.mergedEvents(ctx, r.rev, &o, f); err != errVanished {
 			return err
 		}
+	}
+	if err := db.vanished(err); errors.Is(err, ErrDamaged) {
+		return err
 	}
 	return errUnsettled
 }
