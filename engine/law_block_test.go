@@ -111,6 +111,11 @@ func (c *flipCase) fileDamages(foreign image) (all []damage) {
 		if path.Dir(name) == "." {
 			continue
 		}
+		if path.Dir(name) == logDir { // what the library makes of a truncation, and acts on
+			for _, suffix := range []string{".START", ".END", ".TEMP"} {
+				all = append(all, c.img.damaged(name+" also with "+suffix, name+suffix, c.img[name]))
+			}
+		}
 		for _, to := range otherNames(name) {
 			if _, taken := c.img[to]; taken {
 				continue
@@ -188,6 +193,8 @@ func (c *flipCase) judge(d *damage) error {
 		}
 	case refused != nil && report.Verdict == VerdictClean:
 		return fmt.Errorf("reading is refused with %w, but check says %s", refused, report.Verdict)
+	case refused != nil && d.file == markFile:
+		return fmt.Errorf("reading is refused for MARK alone: %w", refused)
 	case refused == nil && report.Verdict == VerdictClean && d.file != markFile && d.file != "" && !report.named(d.file):
 		return fmt.Errorf("check says %s and does not name %s", report.Verdict, d.file)
 	}

@@ -83,7 +83,8 @@ type faultFS struct {
 	names   []string // of the calls that the fault counts, for messages
 	writes  []bool   // whether each can be done in part
 	dead    bool
-	files   []File // all that were opened
+	files   []File         // all that were opened
+	before  func(call int) // is called before each call, with its number from 1; may be nil
 }
 
 // end does what the system does for a process that was killed: it closes the
@@ -101,6 +102,9 @@ func (s *faultFS) hit() bool { return s.fault.at > 0 && len(s.names) >= s.fault.
 // count counts a call and says whether it goes wrong, and whether it is the
 // first that does.
 func (s *faultFS) count(read, write bool, what string) (wrong, first bool) {
+	if s.before != nil {
+		s.before(s.changes + s.reads + 1)
+	}
 	n := &s.changes
 	if read {
 		n = &s.reads
