@@ -350,6 +350,7 @@ func TestLawMergeBesideDamage(t *testing.T) {
 	o.sizes.fold, o.sizes.keep, o.sizes.slice = 2<<10, 0, 1<<20
 	db := mustOpen(t, dir, o)
 	defer func() { db.Close() }()
+	mustUpdate(t, db, map[string]*cell{userIKey("k07"): {value: "v"}})
 	unlock, err := db.maintainer() // the test folds and merges by itself
 	if err != nil || unlock == nil {
 		t.Fatalf("maintainer: %t, %v", unlock == nil, err)
