@@ -133,7 +133,9 @@ func (n *namer) name(path string) string {
 	})
 }
 
-// A callList is calls in order; writes that follow each other on one file are one.
+// A callList is calls in order. Writes that follow each other on one file are
+// one; files that are removed one after the other, which are found by the order
+// of names that are random, are sorted.
 type callList []string
 
 func (l *callList) add(call string, names ...string) {
@@ -145,6 +147,9 @@ func (l *callList) add(call string, names ...string) {
 		return
 	}
 	*l = append(*l, line)
+	for i := len(*l) - 1; i > 0 && call == "remove" && strings.HasPrefix((*l)[i-1], "remove ") && (*l)[i-1] > line; i-- {
+		(*l)[i-1], (*l)[i] = (*l)[i], (*l)[i-1]
+	}
 }
 
 var (
