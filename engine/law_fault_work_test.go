@@ -173,6 +173,18 @@ var faultWorks = []faultWork{
 		},
 	},
 	{
+		name:   "a process with smaller segments", // the log is rotated before the append
+		before: func(f *faultRun, db *DB) { f.write(db, set(0, 9, 60)) },
+		run: func(f *faultRun) {
+			f.with(func(db *DB) {
+				db.opts.sizes.segment = 64
+				f.write(db, set(0, 1, 20))
+				f.write(db, set(1, 3, 20))
+				f.look(db)
+			})
+		},
+	},
+	{
 		name: "torn tail", torn: true,
 		before: func(f *faultRun, db *DB) { f.write(db, set(0, 20, 60)); f.write(db, set(0, 2, 20)) },
 		run: func(f *faultRun) {

@@ -42,10 +42,10 @@ func newOvertaken(t *testing.T) *overtaken {
 }
 
 // each runs call again and again, and lets other work before its first access
-// to the files, its second, and so on, until there is none left.
-func (o *overtaken) each(call func(t *testing.T, db *DB), other func(db *DB)) {
+// to the files, then step accesses later, and so on, until there is none left.
+func (o *overtaken) each(step int, call func(t *testing.T, db *DB), other func(db *DB)) {
 	o.t.Helper()
-	for at := 1; ; at += effort(5, 1, 1) {
+	for at := 1; ; at += step {
 		o.img.write(o.t, o.dir)
 		done := false
 		opts := o.opts
@@ -91,7 +91,7 @@ func compactAll(t *testing.T, db *DB) {
 func TestLawReaderOvertaken(t *testing.T) {
 	o := newOvertaken(t)
 	want, rev := o.model.newest(), o.model.rev()
-	o.each(func(t *testing.T, db *DB) {
+	o.each(1, func(t *testing.T, db *DB) {
 		for range 2 {
 			got, at, err := dump(db, Newest)
 			if d := differ(got, want); err != nil || at != rev || d != "" {
@@ -132,8 +132,8 @@ func TestLawReaderOvertaken(t *testing.T) {
 func TestLawLoadOvertaken(t *testing.T) {
 	o := newOvertaken(t)
 	var written bool
-	o.each(func(t *testing.T, db *DB) {
-		written = false
+	load := func(t *testing.T, db *DB) {
+		defer func() { written = false }()
 		res, err := db.Load(t.Context(), func(yield func(Item, error) bool) {
 			for i := 20; i < 60; i++ {
 				if !yield(Item{Key: fmt.Appendf(nil, "k%02d", i), Value: []byte("loaded, and long enough for a table")}, nil) {
@@ -150,7 +150,9 @@ func TestLawLoadOvertaken(t *testing.T) {
 		if c := got[userIKey("k33")]; err != nil || written && c.value != "of the other" {
 			t.Errorf("k33 = %q, %v, another process wrote %t", c.value, err, written)
 		}
-	}, func(db *DB) {
+	}
+	o.each(1, load, func(db *DB) { compactAll(t, db) }) // and removes what dead processes left
+	o.each(1, load, func(db *DB) {
 		res, err := updateAll(db, map[string]*cell{userIKey("k33"): {value: "of the other"}})
 		if written = err == nil; err != nil && !errors.Is(err, ErrBusy) {
 			t.Errorf("Update by the other process = %v, %v", res.Outcome, err)
@@ -163,8 +165,9 @@ func TestLawLoadOvertaken(t *testing.T) {
 // other's lock.
 func TestLawMaintenanceOvertaken(t *testing.T) {
 	o := newOvertaken(t)
-	want := o.model.newest()
-	o.each(func(t *testing.T, db *DB) {
+	var written bool
+	o.each(effort(3, 1, 1), func(t *testing.T, db *DB) {
+		defer func() { written = false }()
 		err := db.fold(t.Context())
 		for more := true; more && err == nil; {
 			more, err = db.mergeSlice(t.Context(), 300)
@@ -172,7 +175,13 @@ func TestLawMaintenanceOvertaken(t *testing.T) {
 		if err != nil && !errors.Is(err, ErrBusy) {
 			t.Errorf("maintenance = %v", err)
 		}
-		got, _, err := dump(db, Newest)
+		later := mustOpen(t, o.dir, o.opts)
+		defer later.Close()
+		want := o.model.newest()
+		if written {
+			want = merged(want, map[string]*cell{userIKey("other"): {value: "o"}})
+		}
+		got, _, err := dump(later, Newest)
 		if d := differ(got, want); err != nil || d != "" {
 			t.Errorf("read: %v, %s", err, d)
 		}
@@ -181,6 +190,10 @@ func TestLawMaintenanceOvertaken(t *testing.T) {
 			t.Errorf("check: %v, %v, %v", report.Verdict, report.Faults, err)
 		}
 	}, func(db *DB) { // without the lock of those who make tables
+		_, err := updateAll(db, map[string]*cell{userIKey("other"): {value: "o"}})
+		if written = err == nil; err != nil && !errors.Is(err, ErrBusy) {
+			t.Errorf("Update by the other process = %v", err)
+		}
 		if err := db.fold(t.Context()); err != nil && !errors.Is(err, ErrBusy) {
 			t.Errorf("fold by the other process = %v", err)
 		}
@@ -195,7 +208,7 @@ func TestLawMaintenanceOvertaken(t *testing.T) {
 func TestLawSnapshotOvertaken(t *testing.T) {
 	o := newOvertaken(t)
 	path := filepath.Join(filepath.Dir(o.dir), "a.kvs")
-	o.each(func(t *testing.T, db *DB) {
+	o.each(1, func(t *testing.T, db *DB) {
 		_, err := db.Snapshot(t.Context(), path)
 		b, errRead := os.ReadFile(path)
 		if mine := string(b) == "mine"; errRead != nil || err == nil && mine || err != nil && (!mine || !errors.Is(err, ErrExists)) {

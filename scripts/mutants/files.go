@@ -21,7 +21,7 @@ var fileMutants = []mutant{
 	{
 		name: "MANIFEST: of this database", promise: "P3 a foreign file is refused", file: "engine/manifest.go",
 		old: "if err == nil && m.database != id {", new: "if err == nil && m.database != id && false {",
-		tests: "^TestLawBlocks$",
+		tests: "^TestLawStrangers$",
 	},
 	{
 		name: "FORMAT: last", promise: "P2 no half database opens", file: "engine/create.go",

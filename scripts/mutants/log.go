@@ -59,7 +59,7 @@ var readingMutants = []mutant{
 	{
 		name: "log: names that the library would act on", promise: "P9 no segment is deleted because of a foreign file", file: "engine/recover.go",
 		old: "if len(name) >= 20 {", new: "if len(name) >= 2000 {",
-		tests: "^TestLawBlocks$",
+		tests: "^TestLawStrangers$",
 	},
 }
 
