@@ -208,16 +208,18 @@ func TestLawMaintenanceOvertaken(t *testing.T) {
 func TestLawSnapshotOvertaken(t *testing.T) {
 	o := newOvertaken(t)
 	path := filepath.Join(filepath.Dir(o.dir), "a.kvs")
+	first := false // the other one took the name
 	o.each(1, func(t *testing.T, db *DB) {
+		defer func() { first = false }()
 		_, err := db.Snapshot(t.Context(), path)
 		b, errRead := os.ReadFile(path)
-		if mine := string(b) == "mine"; errRead != nil || err == nil && mine || err != nil && (!mine || !errors.Is(err, ErrExists)) {
-			t.Errorf("Snapshot = %v, and the file is another's: %t, %v", err, mine, errRead)
+		if mine := string(b) == "mine"; errRead != nil || first != mine || first != errors.Is(err, ErrExists) || first != (err != nil) {
+			t.Errorf("Snapshot = %v, another took the name first: %t, and has it: %t, %v", err, first, mine, errRead)
 		}
 		os.Remove(path)
 	}, func(*DB) {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if err == nil {
+		if first = err == nil; first {
 			_, _ = f.WriteString("mine")
 			f.Close()
 		}
