@@ -38,7 +38,7 @@ var readingMutants = []mutant{
 	},
 	{
 		name: "log: gap between segments", promise: "P3 nothing is skipped in silence", file: "engine/segment.go",
-		old: "if i+1 < len(firsts) && at.rev+1 != firsts[i+1] {", new: "if i+1 < len(firsts) && at.rev+1 > firsts[i+1] {",
+		old: "if i+1 < len(firsts) && at.rev+1 != firsts[i+1] &&", new: "if i+1 < len(firsts) && at.rev+1 > firsts[i+1] &&",
 		tests: "^TestLawMissingSegment$",
 	},
 	{
