@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -74,7 +75,7 @@ type killed struct{}
 // of the log library among them, and lets some go wrong. Once killed nothing
 // has any effect: deferred functions run, as they would not.
 //
-// It is used by one goroutine.
+// Whatever changes something is called by one goroutine.
 type faultFS struct {
 	FS
 	fault   fault
@@ -85,6 +86,8 @@ type faultFS struct {
 	dead    bool
 	files   []File         // all that were opened
 	before  func(call int) // is called before each call, with its number from 1; may be nil
+
+	mu sync.Mutex // guards the counts, names and files: a check opens tables at once
 }
 
 // end does what the system does for a process that was killed: it closes the
@@ -102,6 +105,8 @@ func (s *faultFS) hit() bool { return s.fault.at > 0 && len(s.names) >= s.fault.
 // count counts a call and says whether it goes wrong, and whether it is the
 // first that does.
 func (s *faultFS) count(read, write bool, what string) (wrong, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.before != nil {
 		s.before(s.changes + s.reads + 1)
 	}
@@ -178,6 +183,8 @@ func (s *faultFS) OpenFile(name string, flag int, perm fs.FileMode) (f File, err
 	open := func() error {
 		f, err = s.FS.OpenFile(name, flag, perm)
 		if err == nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			s.files = append(s.files, f)
 		}
 		return err
