@@ -19,7 +19,7 @@ RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race)
 # These laws of the engine do one thing after the other, hundreds of thousands of
 # times: the race detector finds nothing there and takes minutes. They run
 # without it, as the black-box tests do, which test other processes.
-SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawTornTail|TestTableForged)$$
+SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawBlocks|TestLawTornTail|TestTableForged|TestTableFlips)$$
 
 TOOL := $(GO) tool -modfile=scripts/tools.mod
 
@@ -27,11 +27,17 @@ TOOL := $(GO) tool -modfile=scripts/tools.mod
 SOAK_ROUNDS ?= 5000
 SOAK_TIME   ?= 4h
 
+# FUZZTIME is how long each fuzz test runs.
+FUZZTIME ?= 30s
+
+# MUTANTFLAGS are flags of scripts/mutants, such as -quick.
+MUTANTFLAGS ?=
+
 # TESTFLAGS are further flags of go test, such as -v or -short.
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := build
-.PHONY: build test check fmt vet lint tools arch generate install uninstall demo soak clean help
+.PHONY: build test check fmt vet lint tools arch generate install uninstall demo soak fuzz mutants clean help
 
 build: ## build ./kvsh
 	$(BUILD) -o $(BINARY) .
@@ -76,8 +82,14 @@ uninstall: ## remove what install put there
 demo: build ## the main job on real data: the package list of this machine
 	scripts/demo.sh
 
-soak: build ## hours of kill -9, full disks and flipped bits
+soak: build fuzz ## hours of kill -9, full disks and flipped bits
 	$(GO) test -count=1 -timeout $(SOAK_TIME) -v ./scripts/blackbox/ -soak -rounds $(SOAK_ROUNDS)
+
+fuzz: ## every fuzz test, FUZZTIME each
+	scripts/fuzz.sh $(FUZZTIME)
+
+mutants: ## switch off what guards the data, one guard at a time: a test has to notice
+	$(GO) run ./scripts/mutants $(MUTANTFLAGS)
 
 clean: ## remove what was built
 	rm -rf $(BINARY) dist
