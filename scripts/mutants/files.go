@@ -75,6 +75,22 @@ var fileMutants = []mutant{
 		tests: "^TestLawReadBack$",
 	},
 	{
+		name: "restore: can be tried again", promise: "P2 what never was a database may be made anew", file: "engine/create.go",
+		old:   "if err := fsys.Rename(path+\".new\", path); err != nil {\n",
+		new:   "if err := fsys.Rename(path+\".new\", path); err != nil {\n\t\t_ = fsys.Remove(path + \".new\")\n",
+		tests: "^TestLawFaults$",
+	},
+	{
+		name: "repair: cut bytes are kept", promise: "P9 repair never destroys", file: "engine/repairedit.go",
+		old: "for _, cut := range e.cuts {", new: "for _, cut := range e.cuts[:0] {",
+		tests: "^(TestLawRepair|TestLawRepairFaults)$",
+	},
+	{
+		name: "repair: loss is accepted by its number", promise: "P9 loss needs an explicit word", file: "engine/repair.go",
+		old: "case plan.LossN > 0 && plan.LossN != o.AcceptLoss:", new: "case plan.LossN > 0 && plan.LossN != o.AcceptLoss && false:",
+		tests: "^(TestLawRepair|TestLawRepairFaults)$",
+	},
+	{
 		name: "restore: synced", promise: "P1 an answer is on the disk", file: "engine/snapshot.go",
 		old: "if err := out.Sync(); err != nil {", new: "if err := error(nil); err != nil {",
 		tests: "^TestLawOrderOfSyncs$",
