@@ -26,10 +26,20 @@ import (
 	"time"
 )
 
+// The promises that a mutant breaks:
+//
+//	P1  what was answered stays, through kill and loss of power
+//	P2  a transaction, and a database, is there whole or not at all
+//	P3  damaged or foreign bytes are never data, and never skipped in silence
+//	P4  an answer is true: committed, not committed, or outcome unknown
+//	P5  who reads is not disturbed by who writes
+//	P6  what several processes do is what one could have done
+//	P9  repair, recovery and backups destroy nothing
+
 // A mutant is one guard switched off.
 type mutant struct {
 	name    string // what is switched off
-	promise string // what then no longer holds; P1 to P9 are those of the design
+	promise string // what then no longer holds: a number of the list above, and in words
 	file    string // below the repository
 	old     string // stands in the file exactly once
 	new     string
