@@ -19,7 +19,7 @@ RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race)
 # These do one thing after the other, hundreds of thousands of times, or start a
 # process for each step: the race detector finds nothing there and takes minutes.
 # They run without it, as the black-box tests do, which test other processes.
-SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawTornTail|TestTableForged|TestLawRepair|TestLawRepairFaults|TestLawSalvage|TestScripts|TestBigLines)$$
+SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawBlocks|TestLawTornTail|TestTableForged|TestTableFlips|TestLawRepair|TestLawRepairFaults|TestLawSalvage|TestScripts|TestBigLines)$$
 
 TOOL := $(GO) tool -modfile=scripts/tools.mod
 
@@ -27,11 +27,17 @@ TOOL := $(GO) tool -modfile=scripts/tools.mod
 SOAK_ROUNDS ?= 5000
 SOAK_TIME   ?= 4h
 
+# FUZZTIME is how long each fuzz test runs.
+FUZZTIME ?= 30s
+
+# MUTANTFLAGS are flags of scripts/mutants, such as -quick.
+MUTANTFLAGS ?=
+
 # TESTFLAGS are further flags of go test, such as -v or -short.
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := build
-.PHONY: build test check fmt vet lint tools arch generate install uninstall demo crash soak clean help
+.PHONY: build test check fmt vet lint tools arch generate install uninstall demo crash soak fuzz mutants clean help
 
 build: ## build ./kvsh
 	$(BUILD) -o $(BINARY) .
@@ -81,9 +87,15 @@ demo: build ## the main job on real data: the package list of this machine
 crash: ## crash the engine behind each of its calls, in every way, and in the recovery too
 	$(GO) run ./scripts/crash $(TESTFLAGS)
 
-soak: build ## hours of crashes, kill -9, full disks and flipped bits
+soak: build fuzz ## hours of crashes, kill -9, full disks and flipped bits
 	KVSH_SOAK=1 $(GO) run ./scripts/crash -timeout $(SOAK_TIME)
 	$(GO) test -count=1 -timeout $(SOAK_TIME) -v ./scripts/blackbox/ -soak -rounds $(SOAK_ROUNDS)
+
+fuzz: ## every fuzz test, FUZZTIME each
+	scripts/fuzz.sh $(FUZZTIME)
+
+mutants: ## switch off what guards the data, one guard at a time: a test has to notice
+	$(GO) run ./scripts/mutants $(MUTANTFLAGS)
 
 clean: ## remove what was built
 	rm -rf $(BINARY) dist

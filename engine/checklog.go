@@ -29,6 +29,9 @@ func (c *checker) log() error {
 			Reason: fmt.Sprintf("the segment with this revision is missing, the first is that of revision %d", places[0].first),
 		})
 	}
+	if err := c.misplaced(places); err != nil {
+		return err
+	}
 	// What came behind the end that recovery found is younger than this check.
 	var until *position
 	if c.end != nil && c.end.end.segment != 0 && c.end.torn == nil && c.Verdict != VerdictDamaged {
@@ -51,6 +54,24 @@ func (c *checker) log() error {
 		c.Rev = w.last.rev
 	}
 	return w.err
+}
+
+// misplaced notes segments of history/ with records that no table has: readers
+// and writers look for these in log/.
+func (c *checker) misplaced(places []*segmentPlace) error {
+	for i, p := range places {
+		if c.man == nil || p.folder != historyDir || i+1 < len(places) && places[i+1].first <= c.man.folded.rev+1 {
+			continue
+		}
+		if c.overtaken() {
+			return errCheckAgain
+		}
+		c.fault(Fault{
+			File: p.file(), Rev: max(p.first, c.man.folded.rev+1), Acknowledged: AcknowledgedYes,
+			Reason: fmt.Sprintf("the tables hold revisions up to %d: a later one belongs into %s/", c.man.folded.rev, logDir),
+		})
+	}
+	return nil
 }
 
 // A logCheck checks what a walk through the log finds.

@@ -30,8 +30,8 @@ type CompactResult struct {
 // Compact folds the tail, forgets history that is older than what is kept, and
 // merges all tables into one run. Others read and write meanwhile. It returns
 // a *BusyError if another process is at such work.
-func (db *DB) Compact(ctx context.Context, o CompactOptions) (CompactResult, error) {
-	var res CompactResult
+func (db *DB) Compact(ctx context.Context, o CompactOptions) (res CompactResult, err error) {
+	defer func() { err = db.vanished(err) }()
 	done, err := db.use(ctx)
 	if err != nil {
 		return res, err

@@ -126,7 +126,16 @@ func layOut(fsys FS, dir string, id identity, man *manifest, boot bootID) error 
 	if err := replaceFile(fsys, filepath.Join(dir, manifestFile), man.encode()); err != nil {
 		return err
 	}
-	return replaceFile(fsys, filepath.Join(dir, formatFile), id.encode())
+	// Not replaceFile: where this fails FORMAT.new stays, for it says that what
+	// is here never was a database, and may be made anew.
+	path := filepath.Join(dir, formatFile)
+	if err := writeNew(fsys, path+".new", id.encode()); err != nil {
+		return err
+	}
+	if err := fsys.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return fsys.SyncDir(dir)
 }
 
 // findIdentity reads FORMAT. It returns ErrNoDatabase for a folder that never

@@ -422,24 +422,25 @@ func TestLawRepairFaults(t *testing.T) {
 			continue
 		}
 		want := read()
-		for mode := faultFail; mode <= faultTorn; mode++ {
-			step := int64(effort(40, 16, 1))
-			for at := 1 + r.Int64N(step); at <= whole.calls.Load(); at += step {
-				states++
-				img.write(t, dir)
-				fsys := &faultFS{FS: OS, mode: mode, at: at}
-				err := died(func() error { return repair(fsys) })
-				fsys.end()
-				if err := repair(OS); err != nil {
-					t.Fatalf("%v: call %d (%s), %v, which made Repair = %v; the next Repair = %v", h, at, whole.names[at-1], mode, err, err)
-				}
-				if d := differ(read(), want); d != "" {
-					t.Fatalf("%v: call %d (%s), %v, which made Repair = %v: after the next one %s", h, at, whole.names[at-1], mode, err, d)
-				}
-				report, err := Check(context.Background(), OS, dir, true)
-				if err != nil || report.Verdict != VerdictClean {
-					t.Fatalf("%v: call %d (%s), %v: Check = %v %v, %v", h, at, whole.names[at-1], mode, report.Verdict, report.Faults, err)
-				}
+		all := faults(len(whole.names), 0, whole.writes)
+		step := effort(200, 80, 5)
+		for i := r.IntN(step); i < len(all); i += step {
+			states++
+			img.write(t, dir)
+			what := all[i]
+			fsys := &faultFS{FS: OS, fault: what}
+			made := died(func() error { return repair(fsys) })
+			fsys.end()
+			tag := fmt.Sprintf("%v: %v (%s), which made Repair = %v", h, what, whole.names[what.at-1], made)
+			if err := repair(OS); err != nil {
+				t.Fatalf("%s; the next Repair = %v", tag, err)
+			}
+			if d := differ(read(), want); d != "" {
+				t.Fatalf("%s: after the next one %s", tag, d)
+			}
+			report, err := Check(context.Background(), OS, dir, true)
+			if err != nil || report.Verdict != VerdictClean {
+				t.Fatalf("%s: Check = %v %v, %v", tag, report.Verdict, report.Faults, err)
 			}
 		}
 		db := mustOpen(t, dir, Options{Now: c.clock.now, sizes: lawSizes})

@@ -168,7 +168,7 @@ func TestSnapshotOfDamage(t *testing.T) {
 		if !strings.HasPrefix(name, historyDir+"/0") && !strings.HasPrefix(name, logDir+"/0") || len(c.img[name]) < 60 {
 			continue
 		}
-		c.with(name, 8*50).write(t, dir)
+		c.img.flipped(name, 8*50).write(t, dir)
 		db := mustOpen(t, dir, Options{Now: c.clock.now, sizes: lawSizes})
 		target := filepath.Join(t.TempDir(), "s.kvs")
 		if _, err := db.Snapshot(t.Context(), target); !errors.Is(err, ErrDamaged) {

@@ -28,7 +28,7 @@ const (
 // maintainAfter folds and merges behind a commit. What fails there has no
 // bearing on the commit: it is noticed, and tried again behind the next one.
 func (db *DB) maintainAfter(ctx context.Context) {
-	if err := db.maintain(ctx, slicesPerFold); err != nil && !errors.Is(err, ErrBusy) && ctx.Err() == nil {
+	if err := db.vanished(db.maintain(ctx, slicesPerFold)); err != nil && !errors.Is(err, ErrBusy) && ctx.Err() == nil {
 		db.opts.notice(fmt.Sprintf("fold the log: %v", err))
 	}
 }

@@ -299,7 +299,7 @@ func scanLog(fsys FS, dir string, firsts []Rev, from position, to *position, f f
 		if err != nil {
 			return at, err
 		}
-		if i+1 < len(firsts) && at.rev+1 != firsts[i+1] {
+		if i+1 < len(firsts) && at.rev+1 != firsts[i+1] && (to == nil || at.rev < to.rev) {
 			return at, &badPlace{at: at, reason: fmt.Sprintf("the next segment begins at revision %d", firsts[i+1])}
 		}
 	}

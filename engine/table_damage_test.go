@@ -122,6 +122,7 @@ func TestTableFlips(t *testing.T) {
 				data[i] ^= 1 << bit
 			}
 		}
+		t.Logf("%d flips", 8*len(data))
 	}
 }
 

@@ -110,8 +110,8 @@ func (t *tail) stream(at Rev, f func(*record) error) error {
 		return nil
 	}
 	_, err := scanLog(tailFS{t: t}, "", firsts, t.from, &t.to, func(r *record, _ position) error {
-		if err := f(r); err != nil || r.rev < at {
-			return err
+		if err := f(r); err != nil || r.rev < at || at >= t.to.rev {
+			return err // at its end scanLog compares the last record with MARK
 		}
 		return errStop
 	})
