@@ -43,6 +43,7 @@ type bench struct {
 	rounds           int               // of rows whose programs take milliseconds
 	each             time.Duration     // that one measurement within a process takes
 	rowTime          time.Duration     // after which a row begins no more rounds
+	least            int               // rounds of each row, whatever the time
 	results          []result
 	notes            []string // what could not be measured, and why
 }
@@ -77,11 +78,11 @@ func main() {
 	flag.Parse()
 	b := &bench{
 		small: 10_000, big: *big, huge: *huge,
-		rounds: 101, each: 2 * time.Second, rowTime: time.Minute,
+		rounds: 101, each: 2 * time.Second, rowTime: time.Minute, least: 3,
 	}
 	if *quick {
 		b.big, b.huge = min(b.big, 100_000), 0
-		b.rounds, b.each, b.rowTime = 15, 150*time.Millisecond, 2500*time.Millisecond
+		b.rounds, b.each, b.rowTime, b.least = 15, 100*time.Millisecond, 2*time.Second, 1
 	}
 	if err := b.all(strings.Split(*rows, ","), *to); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)

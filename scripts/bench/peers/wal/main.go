@@ -15,20 +15,22 @@ import (
 )
 
 type store struct {
-	log *wal.Log
+	log  *wal.Log
+	next uint64        // index; of whoever writes
+	work chan struct{} // says that a group waits
 
 	mu      sync.Mutex // guards pending
 	pending *group     // that takes writers
-	turn    sync.Mutex // held while a group is written
-	next    uint64     // index; guarded by turn
 }
 
 // A group is writers that share a commit.
 type group struct {
 	entries [][]byte
-	done    bool // under turn
+	done    chan struct{} // closed when err is there
 	err     error
 }
+
+func newGroup() *group { return &group{done: make(chan struct{})} }
 
 func main() {
 	drive.Main(func(path string, _ bool) (drive.Store, error) {
@@ -37,29 +39,44 @@ func main() {
 			return nil, err
 		}
 		last, err := log.LastIndex()
-		return &store{log: log, next: last + 1}, err
+		s := &store{log: log, next: last + 1, work: make(chan struct{}, 1), pending: newGroup()}
+		return s, err
 	})
 }
 
+// Set writes alone: with one writer a group is a detour.
 func (s *store) Set(key, value []byte) error {
+	return s.write([][]byte{append(bytes.Clone(key), value...)})
+}
+
+var startGroups sync.Once
+
+// SetTogether lets one goroutine write for all that wait meanwhile.
+func (s *store) SetTogether(key, value []byte) error {
+	startGroups.Do(func() { go s.writeGroups() })
 	s.mu.Lock()
-	if s.pending == nil {
-		s.pending = new(group)
-	}
 	g := s.pending
 	g.entries = append(g.entries, append(bytes.Clone(key), value...))
 	s.mu.Unlock()
-
-	s.turn.Lock()
-	defer s.turn.Unlock()
-	if g.done {
-		return g.err
+	select {
+	case s.work <- struct{}{}:
+	default: // it is said already
 	}
-	s.mu.Lock()
-	s.pending = nil // g is closed: whoever comes now makes the next one
-	s.mu.Unlock()
-	g.err, g.done = s.write(g.entries), true
+	<-g.done
 	return g.err
+}
+
+func (s *store) writeGroups() {
+	for range s.work {
+		s.mu.Lock()
+		g := s.pending
+		s.pending = newGroup()
+		s.mu.Unlock()
+		if len(g.entries) > 0 {
+			g.err = s.write(g.entries)
+		}
+		close(g.done)
+	}
 }
 
 func (s *store) write(entries [][]byte) error {
