@@ -34,17 +34,21 @@ type contender struct {
 // row runs contenders in turn, A B A B, and prints their medians. One that
 // fails is left out, and said so: a benchmark must not stop an hour in.
 func (b *bench) row(title string, unit unit, rounds int, contenders []contender, budgets ...budget) {
+	if b.late() {
+		b.notes = append(b.notes, title+": no time was left")
+		return
+	}
 	fmt.Fprintf(os.Stderr, "bench: %s\n", title)
 	samples := make([][]sample, len(contenders))
 	failed := make([]error, len(contenders))
 	begin := time.Now()
-	first := -1 // which warms up
+	first, least := -1, 3 // the first one warms up
 	if rounds <= b.fewRounds() {
-		first = 0 // rows that take long by themselves are warm soon enough
+		first, least = 0, 1 // rows that take long by themselves are warm soon enough
 	}
 	for round := first; round < rounds; round++ {
 		// Whatever this machine does, a row ends.
-		if round >= b.least && time.Since(begin) > b.rowTime {
+		if round >= least && time.Since(begin) > b.rowTime {
 			break
 		}
 		for i, c := range contenders {
@@ -71,6 +75,9 @@ func (b *bench) row(title string, unit unit, rounds int, contenders []contender,
 	b.results = append(b.results, r)
 	r.write(os.Stdout)
 }
+
+// late reports whether the time of the whole benchmark is over.
+func (b *bench) late() bool { return !b.deadline.IsZero() && time.Now().After(b.deadline) }
 
 // A command is a process to run.
 type command struct {

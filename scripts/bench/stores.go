@@ -185,13 +185,8 @@ func (b *bench) addImports(r drive.Records, path string, add func(label string, 
 	add("kvsh, in process", c, err)
 	c, err = b.loader("sqlite3", path, r)
 	add("sqlite3, csv", c, err)
-	if r.Sorted {
-		file, err := b.records("lmdb", r)
-		add("mdb_load, append", command{args: []string{"mdb_load", "-n", "-a", "-f", file, path}}, err)
-	} else {
-		file, err := b.records("lmdb", r)
-		add("mdb_load", command{args: []string{"mdb_load", "-n", "-f", file, path}}, err)
-	}
+	file, err := b.records("lmdb", r)
+	add("mdb_load", command{args: []string{"mdb_load", "-n", "-f", file, path}}, err)
 	if b.tools["ldb"] != "" {
 		c, err = b.loader("ldb", path, r)
 		add("ldb load --bulk_load", c, err)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,7 +104,8 @@ func run(open func(string, bool) (Store, error), args []string, out io.Writer) (
 }
 
 // measure does one thing again and again until the time is over, and at least
-// once. The first tenth warms up and does not count.
+// once. Before, it reads everything if the row reads, so that caches are full
+// and what a store does but once is done.
 func measure(s Store, r Records, row string, limit time.Duration) (n int64, took time.Duration, err error) {
 	workers := 1
 	var op func() error
@@ -129,7 +131,11 @@ func measure(s Store, r Records, row string, limit time.Duration) (n int64, took
 	default:
 		return 0, 0, fmt.Errorf("no row %q", row)
 	}
-	if _, _, err = repeat(op, workers, limit/10); err != nil {
+	warm := func() error { return s.Scan(nil, nil, r.N, func(_, _ []byte) {}) }
+	if strings.HasPrefix(row, "set") {
+		warm = op
+	}
+	if err := warm(); err != nil {
 		return 0, 0, err
 	}
 	return repeat(op, workers, limit)
