@@ -26,6 +26,7 @@ func (b *bench) measured(label, name, path, row string, n int, convert func(ops,
 }
 
 func rate(ops, seconds float64) float64       { return ops / seconds }
+func rate100(ops, seconds float64) float64    { return 100 * ops / seconds }
 func microsEach(ops, seconds float64) float64 { return seconds / ops * 1e6 }
 func millisEach(ops, seconds float64) float64 { return seconds / ops * 1000 }
 
@@ -79,7 +80,8 @@ func (b *bench) inProcess() error {
 			convert     func(ops, seconds float64) float64
 			budget      budget
 		}{
-			{"get", "get in process", perSecond, rate, budget{of: "kvsh", against: "bbolt", factor: factor}},
+			{"get", "get in process, each by itself", perSecond, rate, budget{of: "kvsh", against: "bbolt", factor: factor}},
+			{"gets", "get in process, 100 in a transaction", perSecond, rate100, budget{of: "kvsh", against: "bbolt", factor: factor}},
 			{"scan", "scan of 100 keys in process", micros, microsEach, budget{}},
 			{"prefix", "prefix scan of 100 keys in process", micros, microsEach, budget{of: "kvsh", against: "bbolt", factor: 0.6}},
 			{"suffix", "keys with a suffix, in process", millis, millisEach, budget{of: "kvsh", against: "bbolt", factor: 0.35}},

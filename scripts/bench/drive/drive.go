@@ -37,6 +37,12 @@ type Grouper interface {
 	SetTogether(key, value []byte) error
 }
 
+// A Viewer is a store with transactions to read in: fn gets many keys of one
+// state, by get, whose answers it does not keep.
+type Viewer interface {
+	View(fn func(get func(key []byte) ([]byte, error)) error) error
+}
+
 // A Counter is a store that can select keys by itself.
 type Counter interface {
 	CountSuffix(suffix []byte) (int, error)
@@ -50,7 +56,7 @@ type Counter interface {
 //	measure DB N SIZE ROW TIME            do what the row says for the time
 //
 // measure prints the number of operations and the seconds that they took. Rows
-// are get, scan (100 from a random key), prefix (100 at most), suffix (of all
+// are get, gets (100 in one transaction), scan (100 from a random key), prefix (100 at most), suffix (of all
 // keys), and durable writes by so many goroutines at once: set1, set32.
 func Main(open func(path string, create bool) (Store, error)) {
 	if err := run(open, os.Args[1:], os.Stdout); err != nil {
@@ -111,7 +117,9 @@ func measure(s Store, r Records, row string, limit time.Duration) (n int64, took
 	var op func() error
 	switch row {
 	case "get":
-		op = func() error { return checkedGet(s, r, rand.IntN(r.N)) }
+		op = func() error { return checkedGet(s.Get, r) }
+	case "gets":
+		op = func() error { return get100(s, r) }
 	case "scan", "prefix":
 		op = func() error { return scan100(s, r, row) }
 	case "suffix":
@@ -162,13 +170,31 @@ func repeat(op func() error, workers int, limit time.Duration) (int64, time.Dura
 	return n.Load(), time.Since(begin), errors.Join(errs...)
 }
 
-func checkedGet(s Store, r Records, i int) error {
+// checkedGet gets a record by the function of a store.
+func checkedGet(get func(key []byte) ([]byte, error), r Records) error {
 	var key [16]byte
-	value, err := s.Get(r.AppendKey(key[:0], i))
+	i := rand.IntN(r.N)
+	value, err := get(r.AppendKey(key[:0], i))
 	if err == nil && len(value) != r.ValueSize {
 		err = fmt.Errorf("record %d has a value of %d bytes, want %d", i, len(value), r.ValueSize)
 	}
 	return err
+}
+
+// get100 gets 100 records, in one transaction where there are such.
+func get100(s Store, r Records) error {
+	all := func(get func(key []byte) ([]byte, error)) error {
+		for range 100 {
+			if err := checkedGet(get, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if v, ok := s.(Viewer); ok {
+		return v.View(all)
+	}
+	return all(s.Get)
 }
 
 // scan100 reads 100 records, keys and values, in order.

@@ -122,7 +122,7 @@ func TestRun(t *testing.T) {
 	if got, err := do("get", path, r.Key(7)); err != nil || got != string(r.AppendValue(nil, 7)) {
 		t.Errorf("get of record 7 = %q, %v", got, err)
 	}
-	for _, row := range []string{"get", "scan", "prefix", "suffix", "set1", "set32"} {
+	for _, row := range []string{"get", "gets", "scan", "prefix", "suffix", "set1", "set32"} {
 		if got, err := do("measure", path, "1000", "100", row, "1ms"); err != nil || len(strings.Fields(got)) != 2 {
 			t.Errorf("measure %s = %q, %v", row, got, err)
 		}
@@ -134,7 +134,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("get after set = %q, %v", got, err)
 	}
 	// A store that gives wrong answers is no faster, it is wrong.
-	for _, row := range []string{"get"} {
+	for _, row := range []string{"get", "gets"} {
 		if got, err := do("measure", path, "1000", "99", row, "1ms"); err == nil {
 			t.Errorf("measure %s with values of another size = %q", row, got)
 		}

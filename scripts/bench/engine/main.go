@@ -46,6 +46,16 @@ func (s store) Get(key []byte) (value []byte, err error) {
 	return value, err
 }
 
+func (s store) View(fn func(get func(key []byte) ([]byte, error)) error) error {
+	ctx := context.Background()
+	return s.db.View(ctx, engine.Newest, func(tx engine.Tx) error {
+		return fn(func(key []byte) ([]byte, error) {
+			e, err := tx.Get(ctx, string(key))
+			return e.Value, err
+		})
+	})
+}
+
 func (s store) Scan(from, prefix []byte, limit int, fn func(key, value []byte)) error {
 	return s.scan(engine.Range{From: string(from), Prefix: string(prefix), Limit: limit}, fn)
 }

@@ -47,6 +47,18 @@ func (s store) Get(key []byte) (value []byte, err error) {
 	return value, err
 }
 
+func (s store) View(fn func(get func(key []byte) ([]byte, error)) error) error {
+	return s.db.View(func(tx *badger.Txn) error {
+		return fn(func(key []byte) ([]byte, error) {
+			item, err := tx.Get(key)
+			if err != nil {
+				return nil, err
+			}
+			return item.ValueCopy(nil)
+		})
+	})
+}
+
 func (s store) Scan(from, prefix []byte, limit int, fn func(key, value []byte)) error {
 	start := from
 	if bytes.Compare(prefix, from) > 0 {

@@ -80,6 +80,13 @@ func (s store) Get(key []byte) (value []byte, err error) {
 	return value, err
 }
 
+func (s store) View(fn func(get func(key []byte) ([]byte, error)) error) error {
+	return s.db.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucket)
+		return fn(func(key []byte) ([]byte, error) { return b.Get(key), nil })
+	})
+}
+
 func (s store) Scan(from, prefix []byte, limit int, fn func(key, value []byte)) error {
 	return s.db.View(func(tx *bolt.Tx) error {
 		c := tx.Bucket(bucket).Cursor()

@@ -54,6 +54,15 @@ func (s store) Get(key []byte) (value []byte, err error) {
 	return value, err
 }
 
+func (s store) View(fn func(get func(key []byte) ([]byte, error)) error) error {
+	return s.db.View(func(tx *buntdb.Tx) error {
+		return fn(func(key []byte) ([]byte, error) {
+			v, err := tx.Get(string(key))
+			return []byte(v), err
+		})
+	})
+}
+
 func (s store) Scan(from, prefix []byte, limit int, fn func(key, value []byte)) error {
 	start := max(string(from), string(prefix))
 	return s.db.View(func(tx *buntdb.Tx) error {
