@@ -39,10 +39,11 @@ func (r Records) AppendKey(dst []byte, i int) []byte {
 // Key is the key of record i.
 func (r Records) Key(i int) string { return string(r.AppendKey(nil, i)) }
 
-// AppendValue appends the value of record i. It compresses as text of random
+// AppendValue appends the value of record i. It begins with no dash, which tools
+// would take for an option, and compresses as text of random
 // letters does, to three quarters.
 func (r Records) AppendValue(dst []byte, i int) []byte {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_."
 	left := r.ValueSize
 	for n := uint64(0); left > 0; n++ {
 		x := mix(uint64(i)<<8 ^ n ^ 0xa5a5a5a5)
