@@ -61,7 +61,7 @@ func (b *bench) files() error {
 	checker := func(name string, size float64, args ...string) contender {
 		return contender{name, func(int) (sample, error) {
 			s, err := command{args: args}.run()
-			s.value = size / 1e6 / s.value * 1000
+			s.per(size / 1e6)
 			return s, err
 		}}
 	}

@@ -15,6 +15,9 @@
 //
 //   - All programs of a row run in turn, over and over. Load of the machine
 //     falls on all of them, and the ratios hold where the milliseconds do not.
+//   - Beside each time stands the processor time, of all threads of the program
+//     and in the same unit. On a busy machine that is the figure to compare; it
+//     leaves out waiting, for the disk as well, and what a server does.
 //   - Equal durability: a write counts when it is synced to the disk, with
 //     every program. Where one cannot be told to, it is not in the row.
 //   - Equal records, the same keys asked for, and answers compared.

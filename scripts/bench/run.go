@@ -20,6 +20,7 @@ import (
 // A sample is one run of one program.
 type sample struct {
 	value float64 // in the unit of the row
+	cpu   float64 // the same for processor time, of all threads; 0: not measured
 	peak  int64   // of resident memory in KiB; 0: not measured
 	disk  int64   // bytes that what it wrote takes; 0: not measured
 }
@@ -125,11 +126,20 @@ func (c command) run() (sample, error) {
 			return sample{}, fmt.Errorf("%s: printed %.80q, want %.80q", strings.Join(c.args, " "), got, c.want)
 		}
 	}
-	s := sample{value: took.Seconds() * 1000}
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok && c.peak {
+	state := cmd.ProcessState
+	s := sample{value: took.Seconds() * 1000, cpu: (state.UserTime() + state.SystemTime()).Seconds() * 1000}
+	if usage, ok := state.SysUsage().(*syscall.Rusage); ok && c.peak {
 		s.peak = usage.Maxrss
 	}
 	return s, nil
+}
+
+// per turns milliseconds into what is done in a second when n things take them.
+func (s *sample) per(n float64) {
+	s.value = n / s.value * 1000
+	if s.cpu > 0 {
+		s.cpu = n / s.cpu * 1000
+	}
 }
 
 // output runs a command and returns what it prints.
@@ -206,6 +216,7 @@ func medians(name string, runs []sample) program {
 	}
 	p := program{name: name, runs: len(runs)}
 	p.low, p.median, p.high = at(func(s sample) float64 { return s.value })
+	_, p.cpu, _ = at(func(s sample) float64 { return s.cpu })
 	_, peak, _ := at(func(s sample) float64 { return float64(s.peak) })
 	_, disk, _ := at(func(s sample) float64 { return float64(s.disk) })
 	p.peak, p.disk = int64(peak), int64(disk)

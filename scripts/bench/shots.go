@@ -231,7 +231,7 @@ func (b *bench) pipe() error {
 				}
 			}
 			s, err := c(path).run()
-			s.value = float64(n) / s.value * 1000
+			s.per(float64(n))
 			return s, err
 		}}
 	}
@@ -260,7 +260,7 @@ func (b *bench) pipe() error {
 		defer stop()
 		all = append(all, contender{"redis-cli, server runs", func(int) (sample, error) {
 			s, err := command{args: []string{"redis-cli", "-s", socket}, stdin: set}.run()
-			s.value = commits / s.value * 1000
+			s.per(commits)
 			return s, err
 		}})
 	}
@@ -279,7 +279,7 @@ func (b *bench) pipedGets(n int) error {
 		}
 		all = append(all, contender{name, func(int) (sample, error) {
 			s, err := command{args: args(path), stdin: file}.run()
-			s.value = float64(n) / s.value * 1000
+			s.per(float64(n))
 			return s, err
 		}})
 		return nil

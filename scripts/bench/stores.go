@@ -17,11 +17,11 @@ func (b *bench) measured(label, name, path, row string, n int, convert func(ops,
 		if err != nil {
 			return sample{}, err
 		}
-		var ops, seconds float64
-		if _, err := fmt.Sscan(out, &ops, &seconds); err != nil {
+		var ops, seconds, cpu float64
+		if _, err := fmt.Sscan(out, &ops, &seconds, &cpu); err != nil {
 			return sample{}, fmt.Errorf("%s measures %q: %w", name, out, err)
 		}
-		return sample{value: convert(ops, seconds)}, nil
+		return sample{value: convert(ops, seconds), cpu: convert(ops, cpu)}, nil
 	}}
 }
 
@@ -154,7 +154,7 @@ func (b *bench) imports() error {
 					return sample{}, err
 				}
 				s, err := c.run()
-				s.value = float64(r.N) / s.value * 1000
+				s.per(float64(r.N))
 				s.disk = sizeOf(path) + sizeOf(path+"-wal")
 				return s, err
 			}})

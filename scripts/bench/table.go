@@ -26,6 +26,7 @@ type program struct {
 	name              string
 	runs              int
 	low, median, high float64 // tenths and median of the runs, in the unit of the row
+	cpu               float64 // median, had only processor time counted; 0: not measured
 	peak              int64   // of resident memory, in KiB; 0: not measured
 	disk              int64   // bytes on disk; 0: not measured
 }
@@ -62,12 +63,13 @@ func (r *result) verdict(g budget) string {
 	if p == nil {
 		return fmt.Sprintf("%s: not measured", g.of)
 	}
+	byCPU := ""
 	said := func(met bool, text string, got float64) string {
 		state := "met"
 		if !met {
 			state = "**MISSED**"
 		}
-		return fmt.Sprintf("%s: %s, is %s: %s", g.of, text, figure(got), state)
+		return fmt.Sprintf("%s: %s, is %s%s: %s", g.of, text, figure(got), byCPU, state)
 	}
 	if g.peakMiB > 0 {
 		return said(p.peak <= g.peakMiB<<10, fmt.Sprintf("peak ≤ %d MiB", g.peakMiB), float64(p.peak>>10))
@@ -81,6 +83,9 @@ func (r *result) verdict(g budget) string {
 		other := r.program(g.against)
 		if other == nil {
 			return fmt.Sprintf("%s: %s %g × %s, which was not measured", g.of, sign, g.factor, g.against)
+		}
+		if other.cpu > 0 && p.cpu > 0 {
+			byCPU = fmt.Sprintf(" (%s by processor time)", figure(p.cpu/other.cpu))
 		}
 		got, text = p.median/other.median, fmt.Sprintf("%s %g × %s", sign, g.factor, g.against)
 	}
@@ -99,7 +104,7 @@ func (r *result) write(w io.Writer) {
 	for _, p := range r.programs {
 		memory, disk = memory || p.peak > 0, disk || p.disk > 0
 	}
-	head := []string{"program", r.unit.name, "tenths", "ratio", "runs"}
+	head := []string{"program", r.unit.name, "tenths", "ratio", "cpu " + r.unit.name, "cpu ratio", "runs"}
 	if memory {
 		head = append(head, "peak MiB")
 	}
@@ -110,7 +115,8 @@ func (r *result) write(w io.Writer) {
 	for _, p := range r.programs {
 		row := []string{
 			p.name, figure(p.median), figure(p.low) + "–" + figure(p.high),
-			fmt.Sprintf("%.2f", p.median/r.programs[0].median), fmt.Sprint(p.runs),
+			fmt.Sprintf("%.2f", p.median/r.programs[0].median),
+			figure(p.cpu), fmt.Sprintf("%.2f", p.cpu/r.programs[0].cpu), fmt.Sprint(p.runs),
 		}
 		if memory {
 			row = append(row, fmt.Sprintf("%.1f", float64(p.peak)/1024))

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -55,7 +56,8 @@ type Counter interface {
 //	load DB N SIZE random|sorted          load records 0 to N-1
 //	measure DB N SIZE ROW TIME            do what the row says for the time
 //
-// measure prints the number of operations and the seconds that they took. Rows
+// measure prints the number of operations, the seconds that they took, and the
+// seconds of processor time, of all threads. Rows
 // are get, gets (100 in one transaction), scan (100 from a random key), prefix (100 at most), suffix (of all
 // keys), and durable writes by so many goroutines at once: set1, set32.
 func Main(open func(path string, create bool) (Store, error)) {
@@ -101,18 +103,25 @@ func run(open func(string, bool) (Store, error), args []string, out io.Writer) (
 	if err != nil {
 		return err
 	}
-	n, took, err := measure(s, r, args[4], limit)
+	m, err := measure(s, r, args[4], limit)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%d %.6f\n", n, took.Seconds())
+	_, err = fmt.Fprintf(out, "%d %.6f %.6f\n", m.n, m.took.Seconds(), m.cpu.Seconds())
 	return err
+}
+
+// measured is what operations took.
+type measured struct {
+	n    int64
+	took time.Duration
+	cpu  time.Duration // user and system time, of all threads
 }
 
 // measure does one thing again and again until the time is over, and at least
 // once. Before, it reads everything if the row reads, so that caches are full
 // and what a store does but once is done.
-func measure(s Store, r Records, row string, limit time.Duration) (n int64, took time.Duration, err error) {
+func measure(s Store, r Records, row string, limit time.Duration) (measured, error) {
 	workers := 1
 	var op func() error
 	switch row {
@@ -137,20 +146,21 @@ func measure(s Store, r Records, row string, limit time.Duration) (n int64, took
 			return set(r.AppendKey(nil, i), r.AppendValue(nil, i))
 		}
 	default:
-		return 0, 0, fmt.Errorf("no row %q", row)
+		return measured{}, fmt.Errorf("no row %q", row)
 	}
 	warm := func() error { return s.Scan(nil, nil, r.N, func(_, _ []byte) {}) }
 	if strings.HasPrefix(row, "set") {
 		warm = op
 	}
 	if err := warm(); err != nil {
-		return 0, 0, err
+		return measured{}, err
 	}
 	return repeat(op, workers, limit)
 }
 
-func repeat(op func() error, workers int, limit time.Duration) (int64, time.Duration, error) {
+func repeat(op func() error, workers int, limit time.Duration) (measured, error) {
 	var n atomic.Int64
+	cpu := processorTime()
 	errs := make([]error, workers)
 	var wg sync.WaitGroup
 	begin := time.Now()
@@ -167,7 +177,16 @@ func repeat(op func() error, workers int, limit time.Duration) (int64, time.Dura
 		})
 	}
 	wg.Wait()
-	return n.Load(), time.Since(begin), errors.Join(errs...)
+	return measured{n.Load(), time.Since(begin), processorTime() - cpu}, errors.Join(errs...)
+}
+
+// processorTime is what this process took so far; 0 if the system does not say.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // checkedGet gets a record by the function of a store.

@@ -123,7 +123,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("get of record 7 = %q, %v", got, err)
 	}
 	for _, row := range []string{"get", "gets", "scan", "prefix", "suffix", "set1", "set32"} {
-		if got, err := do("measure", path, "1000", "100", row, "1ms"); err != nil || len(strings.Fields(got)) != 2 {
+		if got, err := do("measure", path, "1000", "100", row, "1ms"); err != nil || len(strings.Fields(got)) != 3 {
 			t.Errorf("measure %s = %q, %v", row, got, err)
 		}
 	}
