@@ -206,7 +206,8 @@ func (b *bench) oneShotSet() error {
 
 // pipe measures lines of commands that one process reads.
 func (b *bench) pipe() error {
-	const gets, sets, commits = 100_000, 100_000, 2_000
+	const gets, sets = 100_000, 100_000
+	commits := 20 * b.rounds
 	if err := b.pipedGets(gets); err != nil {
 		return err
 	}
@@ -260,7 +261,7 @@ func (b *bench) pipe() error {
 		defer stop()
 		all = append(all, contender{"redis-cli, server runs", func(int) (sample, error) {
 			s, err := command{args: []string{"redis-cli", "-s", socket}, stdin: set}.run()
-			s.per(commits)
+			s.per(float64(commits))
 			return s, err
 		}})
 	}
