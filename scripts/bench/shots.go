@@ -185,8 +185,10 @@ func (b *bench) oneShotSet() error {
 			case "kvsh":
 				return []string{b.bin("kvsh"), "-q", "-d", scratch, "set", key, value}
 			case "sqlite3":
-				return []string{"sqlite3", scratch, "pragma synchronous=full",
-					fmt.Sprintf("insert or replace into kv values('%s','%s')", key, value)}
+				return []string{
+					"sqlite3", scratch, "pragma synchronous=full",
+					fmt.Sprintf("insert or replace into kv values('%s','%s')", key, value),
+				}
 			case "gdbmtool":
 				return []string{"gdbmtool", "-s", scratch, "store", key, value}
 			}
