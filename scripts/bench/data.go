@@ -100,7 +100,7 @@ func (b *bench) loader(name, path string, r drive.Records) (command, error) {
 			".mode csv", ".import --skip 1 " + file + " kv",
 		}}, nil
 	case "ldb":
-		return command{args: []string{b.tools["ldb"], "--db=" + path, "load", "--create_if_missing", "--bulk_load"}, stdin: file}, nil
+		return command{args: []string{b.tools["ldb"], "--db=" + path, "load", "--create_if_missing", "--bulk_load", "--compact"}, stdin: file}, nil
 	case "gdbmtool":
 		return command{args: []string{"gdbmtool", "--newdb", path}, stdin: file}, nil
 	}
