@@ -48,6 +48,7 @@ type bench struct {
 	rounds           int               // of rows whose programs take milliseconds
 	each             time.Duration     // that one measurement within a process takes
 	rowTime          time.Duration     // after which a row begins no more rounds
+	quick            bool
 	deadline         time.Time         // after which no row begins; zero: none
 	results          []result
 	notes            []string // what could not be measured, and why
@@ -90,6 +91,7 @@ func main() {
 		rounds: 101, each: 2 * time.Second, rowTime: *rowTime,
 	}
 	if *quick {
+		b.quick = true
 		b.big, b.huge = min(b.big, 50_000), 0
 		b.rounds, b.each, b.rowTime = 15, 100*time.Millisecond, time.Second
 		b.deadline = time.Now().Add(quickTime)
@@ -149,6 +151,14 @@ func (b *bench) all(rows []string, to string) (err error) {
 	}
 	b.summary(f, begin)
 	return f.Close()
+}
+
+// some returns the programs of a row: all that are named or, in a quick run,
+// those that the budgets are held against and one of each other kind.
+func (b *bench) some(names ...string) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		return b.quick && slices.Contains([]string{"ldb", "goleveldb", "badger", "buntdb", "mdb_load"}, name)
+	})
 }
 
 // bin is the path of a program that build made.

@@ -77,9 +77,9 @@ func (b *bench) getters(n int, cold bool, names ...string) []contender {
 // oneShotGet measures the get of one key by a process of its own.
 func (b *bench) oneShotGet() error {
 	for _, n := range []int{b.small, b.big} {
-		names := []string{"kvsh", "sqlite3", "gdbmtool", "ldb", "bbolt", "goleveldb", "pebble", "badger"}
+		names := b.some("kvsh", "sqlite3", "gdbmtool", "ldb", "bbolt", "goleveldb", "pebble", "badger")
 		if n == b.small {
-			names = append(names, "buntdb") // reads all of its file
+			names = append(names, b.some("buntdb")...) // reads all of its file
 		}
 		all := b.getters(n, false, names...)
 		if socket, stop, err := b.redis(n); err != nil {
@@ -92,7 +92,7 @@ func (b *bench) oneShotGet() error {
 			budget{of: "kvsh", against: "bare Go", factor: 1.25}, budget{of: "kvsh", against: "sqlite3", factor: 0.65})
 	}
 	b.row(fmt.Sprintf("one-shot get, %d keys, files cold", b.big), millis, b.rounds,
-		b.getters(b.big, true, "kvsh", "sqlite3", "gdbmtool", "bbolt", "goleveldb"))
+		b.getters(b.big, true, b.some("kvsh", "sqlite3", "gdbmtool", "bbolt", "goleveldb")...))
 	if err := b.getSizes(); err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (b *bench) oneShotSet() error {
 	all := []contender{setter("open, flock, append, fsync by hand", "floor", by, func(key string) []string {
 		return []string{b.bin("floor"), "set", by, key, value}
 	})}
-	for _, name := range []string{"kvsh", "sqlite3", "gdbmtool", "bbolt", "goleveldb", "pebble", "badger"} {
+	for _, name := range b.some("kvsh", "sqlite3", "gdbmtool", "bbolt", "goleveldb", "pebble", "badger") {
 		path, err := b.database(name, b.big)
 		if err != nil {
 			b.notes = append(b.notes, fmt.Sprintf("set by %s: %v", name, err))

@@ -37,7 +37,7 @@ func (b *bench) fewRounds() int { return max(min(b.rounds/15, 7), 3) }
 func (b *bench) durableWrites() error {
 	for _, writers := range []int{1, 32} {
 		var all []contender
-		for _, name := range []string{"floor", "wal", "engine", "bbolt", "goleveldb", "pebble", "badger", "buntdb"} {
+		for _, name := range b.some("floor", "wal", "engine", "bbolt", "goleveldb", "pebble", "badger", "buntdb") {
 			label := map[string]string{"floor": "append and fsync by hand", "wal": "raw tidwall/wal", "engine": "kvsh"}[name]
 			if label == "" {
 				label = name
@@ -69,7 +69,7 @@ func (b *bench) inProcess() error {
 		sizes = append(sizes, b.huge)
 	}
 	for _, n := range sizes {
-		names := []string{"engine", "bbolt", "goleveldb", "pebble", "badger", "buntdb"}
+		names := b.some("engine", "bbolt", "goleveldb", "pebble", "badger", "buntdb")
 		factor := 1.6
 		if n == b.huge {
 			names, factor = []string{"engine", "bbolt"}, 1.2
@@ -187,13 +187,15 @@ func (b *bench) addImports(r drive.Records, path string, add func(label string, 
 	add("kvsh, in process", c, err)
 	c, err = b.loader("sqlite3", path, r)
 	add("sqlite3, csv", c, err)
-	file, err := b.records("lmdb", r)
-	add("mdb_load", command{args: []string{"mdb_load", "-n", "-f", file, path}}, err)
-	if b.tools["ldb"] != "" {
+	for _, name := range b.some("mdb_load") {
+		file, err := b.records("lmdb", r)
+		add(name, command{args: []string{name, "-n", "-f", file, path}}, err)
+	}
+	if b.tools["ldb"] != "" && !b.quick {
 		c, err = b.loader("ldb", path, r)
 		add("ldb load --bulk_load", c, err)
 	}
-	for _, name := range []string{"pebble", "goleveldb", "badger", "bbolt"} {
+	for _, name := range b.some("pebble", "goleveldb", "badger", "bbolt") {
 		c, err := b.loader(name, path, r)
 		add(name+", in process", c, err)
 	}
