@@ -8,7 +8,7 @@
 // It builds kvsh and the Go stores, uses sqlite3, redis, gdbmtool, mdb_load and
 // ldb (Debian: sqlite3 redis gdbmtool lmdb-utils rocksdb-tools) where they are
 // installed, and makes all data below TMPDIR: 16-byte keys, 100-byte values.
-// -quick ends within two minutes; the rows with 10 million records (-huge, 0 for
+// -quick ends within two minutes and leaves slow peers out; the rows with 10 million records (-huge, 0 for
 // none) take the most of a full run. RESULTS.md holds the last full run.
 //
 // What makes the figures worth something:
@@ -49,7 +49,7 @@ type bench struct {
 	each             time.Duration     // that one measurement within a process takes
 	rowTime          time.Duration     // after which a row begins no more rounds
 	quick            bool
-	deadline         time.Time         // after which no row begins; zero: none
+	deadline         time.Time // after which no row begins; zero: none
 	results          []result
 	notes            []string // what could not be measured, and why
 }
