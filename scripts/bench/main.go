@@ -8,8 +8,9 @@
 // It builds kvsh and the Go stores, uses sqlite3, redis, gdbmtool, mdb_load and
 // ldb (Debian: sqlite3 redis gdbmtool lmdb-utils rocksdb-tools) where they are
 // installed, and makes all data below TMPDIR: 16-byte keys, 100-byte values.
-// -quick ends within two minutes and leaves slow peers out; the rows with 10 million records (-huge, 0 for
-// none) take the most of a full run. RESULTS.md holds the last full run.
+// -quick ends within two minutes and leaves the slow ones out; the rows with 10
+// million records (-huge, 0 for none) take the most of a full run. RESULTS.md
+// holds the last full run.
 //
 // What makes the figures worth something:
 //
