@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,11 @@ func (c *checker) log() error {
 	places, _, err := listLog(c.fsys, c.dir)
 	if err != nil {
 		return err
+	}
+	if c.man != nil {
+		// What lies wholly before history is no part of it any more. Of these
+		// segments a loss of power may bring back one and not the next.
+		places = slices.DeleteFunc(places, func(p *segmentPlace) bool { return p.next != 0 && p.next <= c.man.historyFrom })
 	}
 	if len(places) > 0 && c.man != nil && places[0].first > c.man.historyFrom {
 		if c.overtaken() {

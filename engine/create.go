@@ -46,8 +46,7 @@ func (db *DB) create(ctx context.Context) error {
 	if err := db.canCreate(); err != nil {
 		return err
 	}
-	_, statErr := db.fsys.Stat(db.dir)
-	if err := db.fsys.Mkdir(db.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeFolder(db.fsys, db.dir); err != nil {
 		return fmt.Errorf("create %s: %w", db.dir, err)
 	}
 	lock, err := db.fsys.OpenFile(filepath.Join(db.dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
@@ -68,9 +67,6 @@ func (db *DB) create(ctx context.Context) error {
 		id := newIdentity(db.opts.now())
 		man := &manifest{database: id.id, generation: 1, historyFrom: 1}
 		if err = layOut(db.fsys, db.dir, id, man, db.boot); err == nil {
-			if errors.Is(statErr, fs.ErrNotExist) {
-				err = db.fsys.SyncDir(filepath.Dir(db.dir))
-			}
 			db.opts.notice("created " + db.dir)
 		}
 		if err == nil {
@@ -81,6 +77,22 @@ func (db *DB) create(ctx context.Context) error {
 		return fmt.Errorf("create %s: %w", db.dir, err)
 	}
 	return nil
+}
+
+// makeFolder makes the folder of a database, if it is not there, and its name
+// durable, in any case before FORMAT says that there is a database: whoever made
+// it may have been killed before it was.
+func makeFolder(fsys FS, dir string) error {
+	err := fsys.Mkdir(dir, 0o700)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	made := err == nil
+	err = fsys.SyncDir(filepath.Dir(dir))
+	if !made && errors.Is(err, fs.ErrPermission) {
+		return nil // nor is it ours to make durable
+	}
+	return err
 }
 
 // layOut writes the files of a new database whose state is that of man, and
@@ -124,6 +136,22 @@ func layOut(fsys FS, dir string, id identity, man *manifest, boot bootID) error 
 		return err
 	}
 	return fsys.SyncDir(dir)
+}
+
+// findIdentity reads FORMAT. It returns ErrNoDatabase for a folder that never
+// had one, and damage for one that has lost it.
+func findIdentity(fsys FS, dir string) (identity, error) {
+	id, err := readIdentity(fsys, dir)
+	if !errors.Is(err, ErrNoDatabase) || !lostFormat(fsys, dir) {
+		return id, err
+	}
+	// Perhaps the database was made, and written to, since the first look: a
+	// record never comes before FORMAT.
+	id, err = readIdentity(fsys, dir)
+	if errors.Is(err, ErrNoDatabase) {
+		err = &CorruptError{File: formatFile, Reason: "missing, though there is a log"}
+	}
+	return id, err
 }
 
 // lostFormat says of a directory without FORMAT whether it had one once: a

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -46,19 +47,27 @@ func (h harm) do(img image) image {
 	return img
 }
 
-// harms returns harms to every file: all there are when soaking, else a sample.
-func (c *flipCase) harms(r *rand.Rand) (all []harm) {
+// repairStates is how many damaged databases TestLawRepair mends.
+var repairStates = flag.Int("repair-states", 300, "damaged databases that a repair is tried on")
+
+// harms returns harms to every file: all there are when soaking, else a sample
+// of about so many.
+func (c *flipCase) harms(r *rand.Rand, most int) (all []harm) {
+	total := 0
+	for name := range c.img {
+		total += 4 * len(c.img[name])
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.img)) {
 		if name == lockFile || strings.HasSuffix(name, "/") {
 			continue
 		}
-		all = append(all, harm{name, "gone", 0})
+		all = append(all, harm{name, "gone", 0}, harm{name, "cut", 0})
 		for at := range c.img[name] {
 			for _, what := range []string{"flip", "zero", "block", "cut"} {
 				if what == "zero" && c.img[name][at] == 0 {
 					continue
 				}
-				if soaking() || r.IntN(effort(700, 600, 1)) == 0 {
+				if soaking() || r.IntN(total) < most {
 					all = append(all, harm{name, what, at})
 				}
 			}
@@ -330,7 +339,7 @@ func TestLawRepair(t *testing.T) {
 	r := lawRand(t)
 	c := newFlipCase(t)
 	forgetful := c.forgetful(t)
-	harms := append(c.harms(r), forgetful.some(r, effort(50, 100, 5000))...)
+	harms := append(c.harms(r, *repairStates), forgetful.some(r, effort(50, 100, 5000))...)
 	first := len(harms) - effort(50, 100, 5000) // from here on they are of the second case
 	kinds := make(map[string]int)
 	var mu sync.Mutex
@@ -379,7 +388,7 @@ func TestLawRepairFaults(t *testing.T) {
 	r := lawRand(t)
 	c := newFlipCase(t)
 	dir := filepath.Join(lawDir(t), "db")
-	files := slices.DeleteFunc(c.harms(r), func(h harm) bool { return h.what == "zero" || h.what == "flip" })
+	files := slices.DeleteFunc(c.harms(r, *repairStates), func(h harm) bool { return h.what == "zero" || h.what == "flip" })
 	r.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
 	states := 0
 	for _, h := range append([]harm{

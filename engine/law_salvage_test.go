@@ -41,7 +41,7 @@ func TestLawSalvage(t *testing.T) {
 	c := newFlipCase(t)
 	dir := lawDir(t)
 	want := c.model.newest().at(c.clock.ms)
-	harms := c.harms(r)
+	harms := c.harms(r, *repairStates)
 	r.Shuffle(len(harms), func(i, j int) { harms[i], harms[j] = harms[j], harms[i] })
 	gaps := 0
 	for i, h := range harms[:min(len(harms), effort(40, 200, len(harms)))] {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -161,19 +162,27 @@ func listLog(fsys FS, dir string) (places []*segmentPlace, foreign []string, err
 		}
 		return 0
 	})
-	// Of one seen twice only the place it moved to counts. One that does stand
-	// in both folders is a fault for the caller to name.
+	// Of one seen twice only the place it moved to counts. Two that differ are a
+	// fault for the caller to name.
 	places = slices.DeleteFunc(places, func(p *segmentPlace) bool {
-		if p.folder != logDir || !inHistory[p.first] {
-			return false
-		}
-		_, err := fsys.Stat(filepath.Join(dir, p.file()))
-		return errors.Is(err, fs.ErrNotExist)
+		return p.folder == logDir && inHistory[p.first] && hasMoved(fsys, dir, p)
 	})
 	for i := range places[:max(len(places)-1, 0)] {
 		places[i].next = places[i+1].first
 	}
 	return places, foreign, nil
+}
+
+// hasMoved reports whether a segment that was seen in log/ and in history/ is the
+// same one: it was moved meanwhile, or, on a file system without a journal, the
+// power was lost in the middle of a move, which left both names.
+func hasMoved(fsys FS, dir string, p *segmentPlace) bool {
+	here, err := readFileFrom(fsys, filepath.Join(dir, p.file()), 0)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	there, err := readFileFrom(fsys, filepath.Join(dir, historyDir, segmentName(p.first)), 0)
+	return err == nil && bytes.Equal(here, there)
 }
 
 // openPlace opens a segment for a scan from at. One that has left log/

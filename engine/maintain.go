@@ -226,15 +226,30 @@ func (db *DB) fold(ctx context.Context) error {
 				return err
 			}
 			next.forget(b.man, cut)
+			if err := db.settleLog(); err != nil {
+				return err
+			}
 			return db.adopt(w)
 		})
 		return err
 	}
 	return db.swap(ctx, func(next *manifest) error {
-		err := next.fold(from, end, t, nil)
+		if err := next.fold(from, end, t, nil); err != nil {
+			return err
+		}
 		next.forget(b.man, cut)
-		return err
+		return db.settleLog()
 	})
+}
+
+// settleLog makes the log durable before a MANIFEST is that says how far it
+// reaches: else a loss of power could leave less of it than that, which looks
+// like damage. With sync "always" it is durable already.
+func (db *DB) settleLog() error {
+	if db.w.walSync {
+		return nil
+	}
+	return db.syncLog()
 }
 
 // errOvertaken says that MANIFEST changed under a fold or merge, by compact or

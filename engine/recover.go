@@ -206,6 +206,13 @@ func recoverLog(fsys FS, dir string, id identity, boot bootID, o *Options) (*log
 			return nil, err
 		}
 	}
+	if e.end.rev == e.man.folded.rev {
+		// Nothing was committed since FORMAT or MANIFEST took its place. Whoever
+		// put it there may have been killed before the name was durable.
+		if err := fsys.SyncDir(dir); err != nil {
+			return nil, err
+		}
+	}
 	return e, nil
 }
 

@@ -124,7 +124,7 @@ func (l *logMender) finishSegment() {
 	if s == nil {
 		return
 	}
-	if n := len(s.items); s.whole && s.items[0].rev == s.place.first && l.follows(&s.items[0]) {
+	if n := len(s.items); n > 0 && s.whole && s.items[0].rev == s.place.first && l.follows(&s.items[0]) {
 		l.last = s.items[n-1]
 		s.items = []logItem{s.items[0], s.items[n-1]}
 		return

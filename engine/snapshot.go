@@ -301,12 +301,7 @@ func restore(ctx context.Context, t *table, snapshot, target string, o *Options)
 	if err := restorable(fsys, target); err != nil {
 		return err
 	}
-	switch err := fsys.Mkdir(target, 0o700); {
-	case err == nil:
-		if err := fsys.SyncDir(filepath.Dir(target)); err != nil {
-			return err
-		}
-	case !errors.Is(err, fs.ErrExist):
+	if err := makeFolder(fsys, target); err != nil {
 		return err
 	}
 	lock, err := fsys.OpenFile(filepath.Join(target, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
@@ -334,7 +329,7 @@ func restore(ctx context.Context, t *table, snapshot, target string, o *Options)
 	}
 	id := newIdentity(o.now())
 	id.id = t.inf.database
-	return layOut(fsys, target, id, snapshotManifest(&t.inf), currentBoot())
+	return layOut(fsys, target, id, snapshotManifest(&t.inf), o.bootID())
 }
 
 // restorable returns ErrExists unless a restore may be made at target.
