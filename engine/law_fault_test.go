@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -233,6 +234,7 @@ func faults(changes, reads int, write []bool) (all []fault) {
 // nothing, a byte, half, all but a byte, and all of it done; once, twice and
 // for ever; and as the last call of its process. -short takes one in thirty.
 func TestLawFaults(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // garbage is half of the work
 	base := lawDir(t)
 	var runs atomic.Int64
 	for i := range faultWorks {

@@ -425,7 +425,11 @@ func TestLawMergeBesideDamage(t *testing.T) {
 	}
 	for i := range mergeFan {
 		clock.ms += 1000
-		mustUpdate(t, db, map[string]*cell{userIKey("k07"): nil, userIKey(fmt.Sprint("n", i)): {value: "n"}})
+		writes := map[string]*cell{userIKey(fmt.Sprint("n", i)): {value: "n"}}
+		if i == 0 { // so that nobody can read what was before by the time of the merge
+			writes[userIKey("k07")] = nil
+		}
+		mustUpdate(t, db, writes)
 		if err := db.fold(t.Context()); err != nil {
 			t.Fatal(err)
 		}

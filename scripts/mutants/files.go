@@ -81,8 +81,8 @@ var fileMutants = []mutant{
 		tests: "^TestLawFaults$",
 	},
 	{
-		name: "repair: cut bytes are kept", promise: "P9 repair never destroys", file: "engine/repairedit.go",
-		old: "for _, cut := range e.cuts {", new: "for _, cut := range e.cuts[:0] {",
+		name: "repair: files are kept as they were", promise: "P9 repair never destroys", file: "engine/mend.go",
+		old: "\tif err := m.keep(file); err != nil {\n\t\treturn err\n\t}\n\ttemp, path", new: "\ttemp, path",
 		tests: "^(TestLawRepair|TestLawRepairFaults)$",
 	},
 	{
