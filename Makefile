@@ -24,7 +24,7 @@ SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawTornTail|TestTableFor
 TOOL := $(GO) tool -modfile=scripts/tools.mod
 
 # SOAK_ROUNDS and SOAK_TIME bound the long variants of the black-box tests.
-SOAK_ROUNDS ?= 5000
+SOAK_ROUNDS ?= 2500
 SOAK_TIME   ?= 4h
 
 # TESTFLAGS are further flags of go test, such as -v or -short.

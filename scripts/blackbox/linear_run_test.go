@@ -23,6 +23,7 @@ const (
 	historyOps     = 1000 // at least, in one history
 	historyKills   = 6    // of a client; each leaves an operation that may be there or not
 	histories      = 50
+	forgeEvery     = 10   // histories; showing that there is no order takes longer than finding one
 	fillSize       = 100_000 // bytes of a value that makes the log grow
 )
 
@@ -50,8 +51,10 @@ func TestProcessesAreLinearizable(t *testing.T) {
 			t.Fatalf("history %d", n)
 		}
 		checkHistory(t, h.history)
-		if forged, ok := falsify(r, h.history); !ok || legal(forged) {
-			t.Errorf("history %d with one read changed (%v) was accepted", n, ok)
+		if n%forgeEvery == 0 {
+			if forged, ok := falsify(r, h.history); !ok || legal(forged) {
+				t.Errorf("history %d with one read changed (%v) was accepted", n, ok)
+			}
 		}
 		h.db.must(t, "", "check")
 		if t.Failed() {
@@ -127,7 +130,7 @@ func (h *recording) record(t *testing.T) {
 func (h *recording) run(t *testing.T, id int, c client, r *rand.Rand, start time.Time) {
 	_, inPipe := c.(*pipeClient)
 	var recent [registers]int64 // what the client last saw
-	for h.started.Add(1) <= historyOps && !t.Failed() {
+	for h.started.Add(1) <= historyOps+historyKills && !t.Failed() {
 		in := h.draw(r, inPipe, &recent)
 		call := time.Since(start).Nanoseconds()
 		out, err := c.do(t, in)
@@ -218,6 +221,7 @@ func (h *recording) draw(r *rand.Rand, inPipe bool, recent *[registers]int64) op
 	case !inPipe:
 		return h.drawImport(r, some)
 	}
+	some = some[:2] // a transaction that reads all is nearly always lost
 	in := op{kind: opTx, keys: some}
 	words := "begin\nget --default 0 " + registerNames(some) + "\x00"
 	for _, key := range some[:1+r.IntN(len(some))] {
@@ -273,7 +277,7 @@ func (h *recording) kill(r *rand.Rand, clients []client, done <-chan struct{}) {
 // fill writes large values beside the registers, so that the log is folded and
 // tables are merged.
 func (h *recording) fill(t *testing.T, done <-chan struct{}) {
-	r := rand.New(rand.NewPCG(1, 0))
+	value := text(rand.New(rand.NewPCG(1, 0)), fillSize)
 	p := h.db.open(t, "--wait", "60s")
 	for n := 0; ; n++ {
 		select {
@@ -284,7 +288,7 @@ func (h *recording) fill(t *testing.T, done <-chan struct{}) {
 			return
 		default:
 		}
-		if _, err := p.ask(fmt.Sprintf("set --rev fill/%d %s\n", n%10, text(r, fillSize))); err != nil {
+		if _, err := p.ask(fmt.Sprintf("set --rev fill/%d %s\n", n%10, value)); err != nil {
 			t.Errorf("filling: %v: %v", err, p.wait())
 			return
 		}
@@ -300,7 +304,7 @@ func (h *recording) compact(t *testing.T, done <-chan struct{}) {
 		select {
 		case <-done:
 			return
-		case <-time.After(100 * time.Millisecond): // not the only thing that happens
+		case <-time.After(300 * time.Millisecond): // not the only thing that happens
 		}
 		if out := h.db.run(t, "", "--wait", "60s", "compact"); out.code != 0 {
 			t.Errorf("compact: exit %d, want 0: %s", out.code, short(out.stderr))
