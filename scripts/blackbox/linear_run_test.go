@@ -23,7 +23,7 @@ const (
 	historyOps     = 1000 // at least, in one history
 	historyKills   = 6    // of a client; each leaves an operation that may be there or not
 	histories      = 50
-	forgeEvery     = 10   // histories; showing that there is no order takes longer than finding one
+	forgeEvery     = 10      // histories; showing that there is no order takes longer than finding one
 	fillSize       = 100_000 // bytes of a value that makes the log grow
 )
 
