@@ -17,8 +17,10 @@ func newConfig(s *Session) *cobra.Command {
 		Long: `Shows the settings of the database and where each comes from, or changes one:
 sync is when a write is on the disk for sure: always (before it is answered),
 interval (a second later) or never (as the system likes); history.keep is the
-time span, like 7d, for which earlier values can be read.`,
-		Example:     "kvsh config\nkvsh config sync\nkvsh config history.keep 30d",
+time span, like 7d, for which earlier values can be read; limit.key, limit.value
+and limit.transaction are the most bytes that are taken from now on, like 64KiB.`,
+		Example: "kvsh config\nkvsh config sync\nkvsh config history.keep 30d\n" +
+			"kvsh config limit.value 64KiB",
 		Args:        operands(0, 2),
 		Annotations: exits("0, 2 unknown setting or value"),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -94,6 +94,9 @@ func (s *Session) importFile(c *cobra.Command, args []string, o importOptions) e
 	}
 	result, w, err := s.load(p.context(c.Context()), items, on)
 	p.end()
+	if errors.Is(err, engine.ErrTooLarge) {
+		return &dataError{name, err} // a record that no command would take either
+	}
 	if err != nil {
 		return err
 	}

@@ -34,12 +34,17 @@ var readingLines = []string{
 	"get a", "get none", "get --json a b", "list", "list -l", "list -v --suffix a", "count", "exists a", "ttl a", "--cf drafts list",
 	"cf ls", "export", "export --format csv", "info", "info --json", "check", "check --deep", "log ls", "log show", "log show --json",
 	"log show --hex", "log stat", "log grep 4", "log follow --from 1 --limit 1", "log verify --deep", "inspect %[1]s/MARK", "inspect --json %[1]s.kvs", "doctor", "doctor --json", "config", "config sync", "snapshot ls", "snapshot verify %[1]s.kvs", "snapshot save %[1]s-copy.kvs",
+	"--dry-run snapshot rm %[1]s.kvs",
 	"compact --dry-run", "--dry-run set a 9", "--dry-run del -y --prefix a", "--dry-run incr n", "--dry-run mset a 1", "--dry-run append a 1",
 	"--dry-run ttl a 1h", "--dry-run mv a z", "--dry-run cp a z", "--dry-run cf rm drafts", "--dry-run import %[1]s.jsonl",
 	"--dry-run config sync never", "--dry-run snapshot restore --replace %[1]s.kvs", "--readonly set a 9", "--readonly import %[1]s.jsonl",
 	"show a", "show --hex a", "hash", "hash --json", "tree", "grep 4", "exec a -- /bin/true", "watch --from 1 --limit 1", "--dry-run clear -y",
 	"handler ls", "handler show set-x", "handler show set-x --version 1", "--dry-run handler rm set-x", "--dry-run call set-x a",
 	"--dry-run handler add h %[1]s.star",
+	"get --at 1 a", "list -l --at 10m", "hash --at 1", "export --at 1", "history a", "diff", "diff --patch 1", "diff 1 %[1]s.kvs", "--dry-run undo",
+	"--dry-run undo -f --to 1", "--dry-run restore --to-rev 1 --to %[1]s-new.kv",
+	"repair", "repair --json", "--dry-run salvage --to %[1]s-salvaged.kv", "quarantine ls", "quarantine show none", "quarantine restore none",
+	"--dry-run -y quarantine rm --all",
 	"help", "man", "completion bash", "version",
 }
 

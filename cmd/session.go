@@ -67,7 +67,10 @@ type Session struct {
 
 	tx     engine.OpenTx // what begin opened, or nil
 	atomic bool          // --atomic opened it, so no command may end it
-	words  []string      // of the line of a script, kept to save their space
+	// damaged says that the shell found the database damaged, and so made
+	// itself read-only, see openDamaged.
+	damaged bool
+	words   []string // of the line of a script, kept to save their space
 	// reading is the state for reads that were sent together, see runReads.
 	reading engine.Tx
 	use     *string // the family that use chose in this line; nil: none

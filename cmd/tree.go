@@ -16,6 +16,7 @@ func newTree(s *Session) *cobra.Command {
 		sel   selector
 		sep   string
 		depth int
+		at    moment
 	)
 	c := &cobra.Command{
 		Use:   "tree [PREFIX]",
@@ -24,10 +25,10 @@ func newTree(s *Session) *cobra.Command {
 many keys are in each and how many bytes they and their values have. The last
 row is the total. Values are not read. The flags of a selection choose which
 keys count.`,
-		Example:           "kvsh tree\nkvsh tree user: --depth 1\nkvsh tree --sep /",
+		Example:           "kvsh tree\nkvsh tree user: --depth 1\nkvsh tree --sep /\nkvsh tree --at 1",
 		Args:              operands(0, 1),
 		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0"),
+		Annotations:       exits("0, 1 no such revision"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if sep == "" {
 				return usageOf(c, "--sep: empty")
@@ -39,7 +40,7 @@ keys count.`,
 			if len(args) > 0 {
 				prefix = args[0]
 			}
-			if err := s.tree(c.Context(), prefix, sel, sep, depth); err != nil {
+			if err := s.tree(c.Context(), prefix, sel, sep, depth, at); err != nil {
 				return fmt.Errorf("tree: %w", err)
 			}
 			return nil
@@ -48,6 +49,7 @@ keys count.`,
 	c.Flags().StringVar(&sep, "sep", ":", "namespaces end in `S`")
 	c.Flags().IntVar(&depth, "depth", 0, "at most `N` levels; 0: all")
 	sel.bind(c)
+	at.bindAt(c)
 	return c
 }
 
@@ -75,7 +77,7 @@ func (sel *selector) below(prefix string) bool {
 
 // tree writes the namespaces of the selected keys below a prefix, then their
 // total.
-func (s *Session) tree(ctx context.Context, prefix string, sel selector, sep string, depth int) error {
+func (s *Session) tree(ctx context.Context, prefix string, sel selector, sep string, depth int, at moment) error {
 	possible := sel.below(prefix)
 	r, none, err := sel.resolve()
 	if err != nil {
@@ -88,7 +90,7 @@ func (s *Session) tree(ctx context.Context, prefix string, sel selector, sep str
 	}
 	w := treeWalk{prefix: prefix, sep: sep, depth: depth, write: write}
 	total := namespace{name: prefix}
-	err = s.view(ctx, func(tx engine.Tx) error {
+	err = s.viewAt(ctx, at, func(tx engine.Tx) error {
 		if none || !possible {
 			return nil
 		}

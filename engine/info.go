@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -45,6 +46,15 @@ type Info struct {
 type FileCount struct {
 	Files int64 `json:"files"`
 	Bytes int64 `json:"bytes"`
+}
+
+// ID is the id of the database in hex, the same in all copies; empty while
+// there is none.
+func (db *DB) ID() string {
+	if !db.exists.Load() {
+		return ""
+	}
+	return hex.EncodeToString(db.ident.id[:])
 }
 
 // Info describes the database as it is now. Counting the keys costs a scan of
@@ -177,6 +187,9 @@ var settingKinds = []settingKind{
 		_, err := parseKeep(value)
 		return err
 	}},
+	limitKind(settingMaxKey, MaxKeySize, strconv.Itoa(MaxKeySize)),
+	limitKind(settingMaxValue, MaxValueSize, "32MiB"),
+	limitKind(settingMaxTx, MaxTxSize, "64MiB"),
 }
 
 // Settings returns all settings of the database, those that were never set

@@ -40,7 +40,7 @@ func (i *inspector) segment(f File, name string) error {
 // records inspects the wal entries from an offset of the file on. first is the
 // revision of the first record; 0: whichever it is.
 func (i *inspector) records(f File, base int64, first Rev) error {
-	w := window{File: f, base: base, size: min(i.size-base, inspectMost)}
+	w := byteWindow{File: f, base: base, size: min(i.size-base, inspectMost)}
 	place := &segmentPlace{first: max(first, 1)}
 	start := position{segment: place.first, anySum: true}
 	if first > 0 {
@@ -75,7 +75,7 @@ func revAt(data []byte) Rev {
 }
 
 // record passes on a record with its operations, or a bad place.
-func (i *inspector) record(w window, p *logPiece) bool {
+func (i *inspector) record(w byteWindow, p *logPiece) bool {
 	out := Piece{Offset: w.base + p.before.offset, Length: p.end - p.before.offset, What: "record", Bad: p.bad}
 	if p.rec == nil {
 		out.What, out.Detail = "bad record", guessDetail(p.raw)
@@ -187,13 +187,13 @@ func decodeMarkAnyway(b []byte) mark {
 	return m
 }
 
-// A window is a part of a file that is read as if it were the whole.
-type window struct {
+// A byteWindow is a part of a file that is read as if it were the whole.
+type byteWindow struct {
 	File
 	base, size int64
 }
 
-func (w window) ReadAt(p []byte, off int64) (int, error) {
+func (w byteWindow) ReadAt(p []byte, off int64) (int, error) {
 	if off >= w.size {
 		return 0, io.EOF
 	}
@@ -208,9 +208,9 @@ func (w window) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-func (w window) Close() error { return nil } // the file stays with who opened it
+func (w byteWindow) Close() error { return nil } // the file stays with who opened it
 
-func (w window) Stat() (fs.FileInfo, error) {
+func (w byteWindow) Stat() (fs.FileInfo, error) {
 	info, err := w.File.Stat()
 	if err != nil {
 		return nil, err
@@ -219,7 +219,7 @@ func (w window) Stat() (fs.FileInfo, error) {
 }
 
 // head is the beginning of the window.
-func (w window) head() []byte {
+func (w byteWindow) head() []byte {
 	b := make([]byte, min(w.size, inspectHead))
 	n, _ := w.ReadAt(b, 0)
 	return b[:n]
@@ -235,7 +235,7 @@ func (w windowInfo) Size() int64 { return w.size }
 // singleFile is a file system in which every name is the same file.
 type singleFile struct {
 	FS
-	f window
+	f byteWindow
 }
 
 func (o singleFile) Open(string) (File, error)        { return o.f, nil }

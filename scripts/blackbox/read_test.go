@@ -32,6 +32,12 @@ var reading = [][]string{
 	{"tree"},
 	{"grep", "Ada"},
 	{"hash"},
+	{"hash", "--at", "1"},
+	{"get", "--at", "1", "user:1"},
+	{"history", "user:1"},
+	{"diff"},
+	{"diff", "--patch", "1"},
+	{"undo", "--dry-run", "--to", "1"},
 	{"clear", "-y", "--dry-run"},
 	{"info"},
 	{"info", "--json"},
@@ -49,6 +55,9 @@ var reading = [][]string{
 	{"doctor", "--json"},
 	{"check"},
 	{"check", "--deep"},
+	{"repair"},
+	{"repair", "--json"},
+	{"quarantine", "ls"},
 	{"compact", "--dry-run"},
 	{"config"},
 	{"config", "sync"},
@@ -67,7 +76,8 @@ var reading = [][]string{
 // elsewhere, or do nothing by themselves.
 var otherCommands = []string{
 	"set", "del", "mset", "incr", "append", "mv", "cp", "begin", "commit", "rollback", "import",
-	"snapshot save", "snapshot restore", "snapshot verify", "init", "cf rm", "inspect",
+	"snapshot save", "snapshot restore", "snapshot verify", "snapshot rm", "restore", "init", "cf rm", "inspect",
+	"salvage", "quarantine show", "quarantine restore", "quarantine rm",
 	"handler add", "handler rm", "clear", "edit", "bench", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
 }
 
