@@ -26,7 +26,7 @@ func newQuarantineLs(s *Session) *cobra.Command {
 	return &cobra.Command{
 		Use:         "ls",
 		Short:       "List what is in quarantine, the oldest first",
-		Example:     "kvsh quarantine ls",
+		Example:     "kvsh quarantine ls\nkvsh quarantine ls --json",
 		Args:        operands(0, 0),
 		Annotations: exits("0"),
 		RunE: func(_ *cobra.Command, _ []string) error {
@@ -67,7 +67,7 @@ func newQuarantineShow(s *Session) *cobra.Command {
 		Long: `Shows what can be made out of bytes that stood in the log, as log show does:
 whole records, and operations of damaged ones, which are not proven. With --hex
 the bytes themselves are dumped.`,
-		Example:     "kvsh quarantine show 00000000000000000001.56",
+		Example:     "kvsh quarantine show 00000000000000000001.56\nkvsh quarantine show --hex 00000000000000000001.56",
 		Args:        operands(1, 1),
 		Annotations: exits("0, 1 no such file"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -102,7 +102,7 @@ func (s *Session) showQuarantined(_ context.Context, name string, hex bool) erro
 			r.Ops = []engine.OpInfo{{}} // bytes of which nothing can be made
 		}
 		for i := range r.Ops {
-			if inner = rows.Row(allLogCells(&r, &r.Ops[i])...); inner != nil {
+			if inner = rows.Row(allLogCells(&r, &logOp{OpInfo: &r.Ops[i]})...); inner != nil {
 				return false
 			}
 		}
@@ -133,7 +133,7 @@ func newQuarantineRestore(s *Session) *cobra.Command {
 		Long: `Writes the bytes, exactly as they stood in the database, to the file of -o or to
 the output. They are never put back into the database: what was cut is no record
 of it, and what a repair replaced was damaged.`,
-		Example:     "kvsh quarantine restore 00000000000000000001.56 -o torn.bin",
+		Example:     "kvsh quarantine restore 00000000000000000001.56 -o torn.bin\nkvsh quarantine restore 00000000000000000001.56",
 		Args:        operands(1, 1),
 		Annotations: exits("0, 1 no such file, 6 the output exists"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -185,7 +185,7 @@ func newQuarantineRm(s *Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:         "rm NAME… | --all",
 		Short:       "Remove quarantined bytes for good",
-		Example:     "kvsh -y quarantine rm 00000000000000000001.56",
+		Example:     "kvsh -y quarantine rm 00000000000000000001.56\nkvsh -y quarantine rm --all",
 		Args:        operands(0, -1),
 		Annotations: exits("0, 1 no such file, 6 not confirmed"),
 		RunE: func(c *cobra.Command, args []string) error {
