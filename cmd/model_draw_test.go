@@ -168,7 +168,7 @@ func (d drawer) importing() modelCommand {
 	}
 	words := []string{"import", "--format", "tsv", "--on-conflict", []string{"replace", "keep", "fail"}[d.IntN(3)]}
 	words = append(words, d.maybe("--add-prefix", "b:")...)
-	if d.IntN(4) == 0 {
+	if d.IntN(6) == 0 {
 		fmt.Fprintf(&b, "large\t%s\n", strings.Repeat(fmt.Sprintf("%07d ", d.IntN(1e6)), 200_000/8<<d.IntN(4)))
 	}
 	return modelCommand{words: append(words, modelFile), data: b.String()}

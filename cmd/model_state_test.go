@@ -167,14 +167,16 @@ func (m *model) apply(c modelCommand) (want modelOutcome, defined bool) {
 	}
 	family, dry, words := m.split(c.words)
 	f := modelFlags{}
-	f.parse(words[1:])
+	f.parse(words[0], words[1:])
 	if dry {
 		if m.open != nil {
 			return want, false
 		}
 		clone := *m
 		clone.revs = slices.Clone(m.revs)
-		return clone.run(c, family, words[0], f)
+		want, defined = clone.run(c, family, words[0], f)
+		want.any = want.any || words[0] == "undo" // which lists what it would do
+		return want, defined
 	}
 	return m.run(c, family, words[0], f)
 }
@@ -216,12 +218,15 @@ type modelFlags struct {
 	args  []string
 }
 
-// parse splits words as the generator joins them: a flag that begins with one
-// dash, and the few below, have no value.
-func (f *modelFlags) parse(words []string) {
+// parse splits the words of a command as the generator joins them: a flag that
+// begins with one dash, and the few below, have no value.
+func (f *modelFlags) parse(name string, words []string) {
 	f.flags = map[string]string{}
+	free := name == "set" || name == "append" || name == "incr" // no flags behind the key
 	for i := 0; i < len(words); i++ {
 		switch w := words[i]; {
+		case free && len(f.args) > 0:
+			f.args = append(f.args, w)
 		case w == "--":
 			f.args = append(f.args, words[i+1:]...)
 			return

@@ -20,7 +20,7 @@ import (
 
 var (
 	modelSeed = flag.Uint64("model.seed", 0, "seed of the test against a model; 0 takes one from the clock")
-	modelRuns = flag.Int("model.runs", 25, "runs of the test against a model")
+	modelRuns = flag.Int("model.runs", 15, "runs of the test against a model")
 )
 
 // modelLength is the commands of one run.
@@ -127,7 +127,10 @@ func modelScript(run []modelCommand) string {
 		}
 		words := make([]string, len(c.words))
 		for i, w := range c.words {
-			words[i] = format.Word([]byte(w))
+			words[i] = w
+			if strings.Trim(w, "-abcdefghijklmnopqrstuvwxyz") != "" || w == "" {
+				words[i] = format.Word([]byte(w))
+			}
 		}
 		b.WriteString(strings.Join(words, " ") + "\n")
 	}

@@ -188,7 +188,7 @@ func (m *model) around(c modelCommand, name, family string, f modelFlags) (want 
 	case "undo":
 		return m.undo(family, f), true
 	case "diff":
-		return m.diff(f)
+		return m.diff(family, f)
 	}
 	return want, true
 }
@@ -288,7 +288,7 @@ func (m *model) alike(a, b modelState, k modelKey) bool {
 
 // diff says whether two revisions differ. What has an expiry depends on the
 // moment at which each is looked at, and is left to other tests.
-func (m *model) diff(f modelFlags) (want modelOutcome, defined bool) {
+func (m *model) diff(family string, f modelFlags) (want modelOutcome, defined bool) {
 	var revs [2]int
 	for i, text := range f.args {
 		revs[i], _ = strconv.Atoi(text)
@@ -307,6 +307,9 @@ func (m *model) diff(f modelFlags) (want modelOutcome, defined bool) {
 	want.any = true
 	for _, s := range []modelState{a, b} {
 		for k := range s {
+			if family != "" && k.family != family {
+				continue
+			}
 			if a[k].value != b[k].value || a[k].rev == 0 || b[k].rev == 0 {
 				want.code = exitNo
 			}
