@@ -42,7 +42,11 @@ func listSegments(fsys FS, dir string) (firsts []Rev, foreign []string, err erro
 		return nil, nil, err
 	}
 	for _, e := range entries {
-		if first, ok := parseSegmentName(e.Name()); ok && e.Type().IsRegular() {
+		if first, ok := parseSegmentName(e.Name()); ok {
+			if !e.Type().IsRegular() {
+				// The library behind the log would write through a link of that name.
+				return nil, nil, notPlain(filepath.Base(dir)+"/"+e.Name(), e.Type())
+			}
 			firsts = append(firsts, first)
 		} else {
 			foreign = append(foreign, e.Name())
