@@ -40,7 +40,7 @@ test: ## run every test
 	@test -n "$(RACE)" || echo "SKIP race detector: no C compiler ($$($(GO) env CC))"
 	$(GO) test $(RACE) -timeout 12m -skip '$(SEQUENTIAL)' $(TESTFLAGS) $$($(GO) list ./... | grep -v /scripts/blackbox)
 	$(GO) test -timeout 12m -run '$(SEQUENTIAL)' $(TESTFLAGS) ./engine/
-	$(GO) test -timeout 12m $(TESTFLAGS) ./scripts/blackbox/
+	$(GO) test -count=1 -timeout 12m $(TESTFLAGS) ./scripts/blackbox/
 
 check: fmt vet lint arch test ## everything a change must pass
 
