@@ -17,7 +17,7 @@ import (
 
 const (
 	hostileLimit  = 30 * time.Second // after which a run counts as hung
-	hostileMemory = 512 << 20        // bytes a run may have in memory at its worst: a record of 128 MiB, and its garbage
+	hostileMemory = 768 << 20        // bytes a run may have in memory at its worst: a record of 128 MiB that grew, and its garbage
 )
 
 // A watched run is one whose time and memory are bounded.
