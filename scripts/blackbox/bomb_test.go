@@ -185,6 +185,9 @@ func TestHugeFiles(t *testing.T) {
 				if err := change(string(d) + name); err != nil {
 					t.Fatal(err)
 				}
+				if args[0] == "repair" && strings.HasPrefix(name, "/tables/") {
+					continue // it looks at each byte for a block: minutes, in little memory
+				}
 				what := fmt.Sprintf("%s is %s: %s", name, kind, args)
 				r := runWatched(t, d.command(context.WithoutCancel(t.Context()), args...), strings.NewReader(""))
 				r.judge(t, what)
