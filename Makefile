@@ -24,7 +24,7 @@ SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawBlocks|TestLawTornTai
 TOOL := $(GO) tool -modfile=scripts/tools.mod
 
 # SOAK_ROUNDS and SOAK_TIME bound the long variants of the black-box tests.
-SOAK_ROUNDS ?= 5000
+SOAK_ROUNDS ?= 2500
 SOAK_TIME   ?= 4h
 
 # FUZZTIME is how long each fuzz test runs.
@@ -46,7 +46,7 @@ test: ## run every test
 	@test -n "$(RACE)" || echo "SKIP race detector: no C compiler ($$($(GO) env CC))"
 	$(GO) test $(RACE) -timeout 12m -skip '$(SEQUENTIAL)' $(TESTFLAGS) $$($(GO) list ./... | grep -v /scripts/blackbox)
 	$(GO) test -timeout 12m -run '$(SEQUENTIAL)' $(TESTFLAGS) ./engine/ ./cmd/
-	$(GO) test -timeout 12m $(TESTFLAGS) ./scripts/blackbox/
+	$(GO) test -count=1 -timeout 12m $(TESTFLAGS) ./scripts/blackbox/
 
 check: fmt vet lint arch test ## everything a change must pass
 

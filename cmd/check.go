@@ -32,6 +32,9 @@ known is left out.`,
 			if len(args) == 1 {
 				path = args[0]
 			}
+			if err := s.otherPath("check", path); err != nil {
+				return err
+			}
 			r, err := s.check(c.Context(), path, deep)
 			if err != nil {
 				return fmt.Errorf("check: %w", err)

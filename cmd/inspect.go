@@ -37,6 +37,9 @@ fields, and what is wrong. The first row is the file.`,
 			if o.offset < 0 || o.limit < 0 {
 				return usageOf(c, "--offset and --limit: not below zero")
 			}
+			if err := s.otherPath("inspect", args[0]); err != nil {
+				return err
+			}
 			return s.inspect(c.Context(), args[0], o)
 		},
 	}

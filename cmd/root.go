@@ -346,6 +346,10 @@ func flagError(c *cobra.Command, err error) error {
 		return usageOf(c, "a value for %s is missing", flagName(noValue.GetSpecifiedShortnames(), noValue.GetSpecifiedName()))
 	case errors.As(err, &invalid):
 		cause := invalid.Unwrap()
+		var refused *refusedError
+		if errors.As(cause, &refused) {
+			return fmt.Errorf("%s: --%s: %w", commandName(c), invalid.GetFlag().Name, cause)
+		}
 		var usage *usageError
 		if errors.As(cause, &usage) {
 			return &usageError{reason: fmt.Sprintf("%s: --%s: %s", commandName(c), invalid.GetFlag().Name, usage.reason), hint: usage.hint}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"kvsh/engine"
@@ -344,6 +345,15 @@ func (s *Session) confirm(what string) error {
 		return nil
 	}
 	return &refusedError{reason: "not done"}
+}
+
+// otherPath refuses, under --safe, a path that is not the database or in it.
+func (s *Session) otherPath(what, path string) error {
+	own, err := filepath.Rel(s.path(), path)
+	if err == nil && filepath.IsLocal(own) {
+		return nil
+	}
+	return s.otherFiles(what + " " + quoted(path))
 }
 
 // otherFiles refuses what --safe forbids.

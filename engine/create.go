@@ -49,7 +49,7 @@ func (db *DB) create(ctx context.Context) error {
 	if err := makeFolder(db.fsys, db.dir); err != nil {
 		return fmt.Errorf("create %s: %w", db.dir, err)
 	}
-	lock, err := db.fsys.OpenFile(filepath.Join(db.dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := db.fsys.OpenFile(filepath.Join(db.dir, lockFile), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", db.dir, err)
 	}
@@ -104,7 +104,7 @@ func layOut(fsys FS, dir string, id identity, man *manifest, boot bootID) error 
 		}
 	}
 	first := man.folded.rev + 1
-	f, err := fsys.OpenFile(filepath.Join(dir, logDir, segmentName(first)), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := fsys.OpenFile(filepath.Join(dir, logDir, segmentName(first)), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return err
 	}

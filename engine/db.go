@@ -433,6 +433,9 @@ func (db *DB) canCreate() error {
 	if err != nil {
 		return fmt.Errorf("create %s: %w", db.dir, err)
 	}
+	if err := checkPlain(db.fsys, db.dir); err != nil {
+		return fmt.Errorf("create %s: %w", db.dir, err)
+	}
 	for _, e := range entries {
 		if !ownName(e.Name()) {
 			return fmt.Errorf("create %s: the directory holds %q, which is not of a database: %w", db.dir, e.Name(), ErrExists)

@@ -135,7 +135,7 @@ func openIncrement(fsys FS, path string) (*table, error) {
 	} else if !is {
 		return nil, fmt.Errorf("%s: %w", name, errNoIncrement)
 	}
-	t, err := openTable(fsys, path, name, assigned{})
+	t, err := openTable(fsys, followed(path), name, assigned{})
 	if err != nil {
 		return nil, err
 	}

@@ -246,7 +246,7 @@ func walkSegment(fsys FS, dir string, p *segmentPlace, at position, end int64, b
 
 // resync finds out what stands at a bad place, and where to go on.
 func resync(fsys FS, path string, p *segmentPlace, before position, end int64, bad *badPlace) (*logPiece, position, error) {
-	data, err := readFileFrom(fsys, path, before.offset)
+	data, err := readSegmentFrom(fsys, path, before.offset)
 	if err != nil {
 		return nil, before, err
 	}

@@ -381,7 +381,7 @@ func (db *DB) removeOrphans() error {
 // abandoned reports whether the process that was writing a temporary file is
 // gone.
 func (db *DB) abandoned(path string) bool {
-	f, err := db.fsys.OpenFile(path, os.O_RDONLY, 0)
+	f, err := db.fsys.OpenFile(path, os.O_RDONLY|noFollow, 0)
 	if err != nil {
 		return false
 	}

@@ -138,7 +138,7 @@ func (m *mender) note(format string, args ...any) error {
 		return nil
 	}
 	line := m.now().UTC().Format(time.RFC3339) + " " + fmt.Sprintf(format, args...) + "\n"
-	f, err := m.fsys.OpenFile(filepath.Join(m.dir, repairLog), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := m.fsys.OpenFile(filepath.Join(m.dir, repairLog), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (m *mender) keep(file string) error {
 	if m.planning || m.aside[file] {
 		return nil
 	}
-	in, err := m.fsys.Open(filepath.Join(m.dir, filepath.FromSlash(file)))
+	in, err := m.fsys.OpenFile(filepath.Join(m.dir, filepath.FromSlash(file)), os.O_RDONLY|noFollow, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -230,7 +230,7 @@ func (e *logEnd) cut(fsys FS, dir string, o *Options) error {
 			offset = e.end.offset
 		}
 		path := filepath.Join(logPath, segmentName(first))
-		data, err := readFileFrom(fsys, path, offset)
+		data, err := readSegmentFrom(fsys, path, offset)
 		if err != nil {
 			return err
 		}

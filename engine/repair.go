@@ -207,6 +207,9 @@ func repairable(fsys FS, path string) error {
 	case !info.IsDir():
 		return fmt.Errorf("a snapshot is one file and has nothing to be repaired from: %w", ErrUnsupported)
 	}
+	if err := checkPlain(fsys, path); err != nil {
+		return err
+	}
 	for _, name := range []string{formatFile, manifestFile, markFile} {
 		if _, err := fsys.Stat(filepath.Join(path, name)); err == nil {
 			return nil

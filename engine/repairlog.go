@@ -300,7 +300,7 @@ func (l *logMender) segment(i int) error {
 	e := segmentEdit{l: l, s: s}
 	path := filepath.Join(l.m.dir, s.place.folder, segmentName(s.place.first))
 	if _, err := l.m.fsys.Stat(path); err == nil {
-		if e.data, err = readFileFrom(l.m.fsys, path, 0); err != nil {
+		if e.data, err = readSegmentFrom(l.m.fsys, path, 0); err != nil {
 			return err
 		}
 	} else {

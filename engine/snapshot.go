@@ -134,7 +134,7 @@ func openSnapshot(fsys FS, path string) (*table, error) {
 	} else if !is {
 		return nil, fmt.Errorf("%s: %w", name, errNoSnapshot)
 	}
-	t, err := openTable(fsys, path, name, assigned{})
+	t, err := openTable(fsys, followed(path), name, assigned{})
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +150,15 @@ func openSnapshot(fsys FS, path string) (*table, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// followed is where the symbolic links of a path lead. The user may name a
+// snapshot by one; within a database none is followed.
+func followed(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path // not of this file system, or not there: opening it will tell
 }
 
 // looksLikeTable reports whether a file begins or ends as a table does.
@@ -304,7 +313,7 @@ func restore(ctx context.Context, t *table, snapshot, target string, o *Options)
 	if err := makeFolder(fsys, target); err != nil {
 		return err
 	}
-	lock, err := fsys.OpenFile(filepath.Join(target, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := fsys.OpenFile(filepath.Join(target, lockFile), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return err
 	}
@@ -343,6 +352,9 @@ func restorable(fsys FS, target string) error {
 	}
 	if !info.IsDir() {
 		return ErrExists
+	}
+	if err := checkPlain(fsys, target); err != nil {
+		return err
 	}
 	entries, err := fsys.ReadDir(target)
 	if err != nil {
@@ -388,7 +400,7 @@ func clearRestore(fsys FS, target string) error {
 
 // writeNew writes a file in place and makes its content durable.
 func writeNew(fsys FS, path string, content []byte) error {
-	f, err := fsys.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := fsys.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|noFollow, 0o600)
 	if err != nil {
 		return err
 	}
