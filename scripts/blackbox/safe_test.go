@@ -84,6 +84,7 @@ func TestModesOfFiles(t *testing.T) {
 	d.must(t, "", "set", "a", "1")
 	d.must(t, "", "lock", "build", "--", "true")
 	d.must(t, "", "snapshot", "save", snapshot)
+	d.must(t, "", "export", "-o", snapshot+".jsonl")
 	d.must(t, "", "snapshot", "restore", snapshot, "--to", string(d)+"-2")
 	for path, line := range tree(t, filepath.Dir(string(d))) {
 		if path == filepath.Dir(string(d)) {
