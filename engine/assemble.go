@@ -61,8 +61,8 @@ type assembly struct {
 	to     Rev      // what is asked for: this revision, or, if it is 0,
 	moment time.Time
 
-	// Where it is: rev was the newest revision until that time, in Unix
-	// milliseconds.
+	// Where it is: rev was the newest revision before that time, in Unix
+	// milliseconds. In that very millisecond another may have followed.
 	rev   Rev
 	stamp Stamp
 	until int64
@@ -122,7 +122,7 @@ func (a *assembly) find(ctx context.Context) error {
 			a.rev, a.stamp, a.until = t.inf.snapshotRev, t.inf.snapshotStamp, t.inf.created
 			continue
 		}
-		a.until = a.moment.UnixMilli()
+		a.until = a.moment.UnixMilli() + 1
 		err = each(ctx, t.iter(iterOptions{keysOnly: true}), func(v *version) error {
 			if v.rev > a.rev && !a.late(v.rev, v.stamp) {
 				a.rev, a.stamp = v.rev, v.stamp
@@ -151,7 +151,7 @@ func (a *assembly) reached() bool {
 	if a.to != 0 {
 		return a.rev == a.to
 	}
-	return a.moment.UnixMilli() <= a.until
+	return a.moment.UnixMilli() < a.until
 }
 
 // next is the increment that goes on behind the revision under way.

@@ -104,7 +104,10 @@ func TestLawAssemble(t *testing.T) {
 		for range 12 {
 			rev := first + Rev(r.IntN(int(last-first)+1))
 			c.compare(m, rev, time.Time{}, rev)
-			at := c.snapshot.Stamp.Time().Add(time.Duration(r.Int64N(until.Sub(c.snapshot.Stamp.Time()).Milliseconds()+1)) * time.Millisecond)
+			at := c.snapshot.Stamp.Time().Add(time.Duration(r.Int64N(max(until.Sub(c.snapshot.Stamp.Time()).Milliseconds(), 1))) * time.Millisecond)
+			if !at.Before(until) {
+				continue
+			}
 			want := first
 			for want < last && !m.model.stamps[want+1].Time().After(at) {
 				want++
@@ -117,7 +120,7 @@ func TestLawAssemble(t *testing.T) {
 			want   error
 		}{
 			{last + 1, time.Time{}, ErrNotYet},
-			{0, until.Add(time.Millisecond), ErrNotYet},
+			{0, until, ErrNotYet},
 			{first - 1, time.Time{}, ErrHistoryGone},
 			{0, c.snapshot.Stamp.Time().Add(-time.Millisecond), ErrHistoryGone},
 		} {
