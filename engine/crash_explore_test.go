@@ -94,7 +94,7 @@ func crashEfforts() []crashfs.Effort {
 func crashNest(depth int) int {
 	switch depth {
 	case 0:
-		return effort(200, 200, 2)
+		return effort(400, 400, 2)
 	case 1:
 		return effort(6000, 2000, 60)
 	}
@@ -172,7 +172,11 @@ func (x *crashExplorer) visit(m *crashMoment, at int, model crashfs.Model, s *cr
 		return
 	}
 	x.seen[key] = sight
-	if n := crashNest(m.depth); n == 0 || x.rand.IntN(n) > 0 {
+	n := crashNest(m.depth)
+	if m.depth == 0 && model == crashfs.Kill && s.Done == 0 {
+		n = effort(4, 1, 1) // what a process leaves that ends between two calls
+	}
+	if n == 0 || x.rand.IntN(n) > 0 {
 		return
 	}
 	anew := m.anew || sight.none && sight.writer < promise.least
