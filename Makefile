@@ -16,10 +16,10 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X kvsh/cmd.Version
 # and say so.
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race)
 
-# These laws of the engine do one thing after the other, hundreds of thousands of
-# times: the race detector finds nothing there and takes minutes. They run
-# without it, as the black-box tests do, which test other processes.
-SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawTornTail|TestTableForged)$$
+# These do one thing after the other, hundreds of thousands of times, or start a
+# process for each step: the race detector finds nothing there and takes minutes.
+# They run without it, as the black-box tests do, which test other processes.
+SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawTornTail|TestTableForged|TestLawRepair|TestLawRepairFaults|TestLawSalvage|TestScripts|TestBigLines)$$
 
 TOOL := $(GO) tool -modfile=scripts/tools.mod
 
@@ -39,7 +39,7 @@ build: ## build ./kvsh
 test: ## run every test
 	@test -n "$(RACE)" || echo "SKIP race detector: no C compiler ($$($(GO) env CC))"
 	$(GO) test $(RACE) -timeout 12m -skip '$(SEQUENTIAL)' $(TESTFLAGS) $$($(GO) list ./... | grep -v /scripts/blackbox)
-	$(GO) test -timeout 12m -run '$(SEQUENTIAL)' $(TESTFLAGS) ./engine/
+	$(GO) test -timeout 12m -run '$(SEQUENTIAL)' $(TESTFLAGS) ./engine/ ./cmd/
 	$(GO) test -timeout 12m $(TESTFLAGS) ./scripts/blackbox/
 
 check: fmt vet lint arch test ## everything a change must pass

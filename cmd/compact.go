@@ -32,7 +32,9 @@ older than the history to be kept. No value that is readable now is lost.`,
 			if err != nil {
 				return fmt.Errorf("compact: %w", err)
 			}
-			r, err := db.Compact(c.Context(), o)
+			ctx, end := s.withProgress(c.Context(), "compact")
+			r, err := db.Compact(ctx, o)
+			end()
 			if err != nil {
 				return fmt.Errorf("compact: %w", err)
 			}

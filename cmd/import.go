@@ -61,7 +61,8 @@ func (s *Session) importFile(c *cobra.Command, args []string, o importOptions) e
 	if err != nil {
 		return err
 	}
-	name, in := "stdin", s.In
+	start := time.Now()
+	name, in, file := "stdin", s.In, s.stdinFile
 	switch {
 	case len(args) > 0 && args[0] != "-":
 		name = args[0]
@@ -73,11 +74,13 @@ func (s *Session) importFile(c *cobra.Command, args []string, o importOptions) e
 			return err
 		}
 		defer f.Close()
-		in = f
+		in, file = f, f
 	case s.stdinIsScript, s.door == doorShell, s.InTerminal:
 		return usageOf(c, "FILE is missing")
 	}
-	x, closeInput, err := s.importer(name, in, o)
+	p := s.startProgress("import")
+	defer p.end()
+	x, closeInput, err := s.importer(name, p.reading(in, file), o)
 	if err != nil {
 		return err
 	}
@@ -89,14 +92,18 @@ func (s *Session) importFile(c *cobra.Command, args []string, o importOptions) e
 			}
 		}
 	}
-	result, w, err := s.load(c.Context(), items, on)
+	result, w, err := s.load(p.context(c.Context()), items, on)
+	p.end()
+	if errors.Is(err, engine.ErrTooLarge) {
+		return &dataError{name, err} // a record that no command would take either
+	}
 	if err != nil {
 		return err
 	}
 	for _, skipped := range x.Skipped() {
 		s.remark(fmt.Sprintf("%s: %d left out", skipped.Name, skipped.Count))
 	}
-	return s.imported(result, w)
+	return s.imported(result, w, time.Since(start))
 }
 
 func conflictRule(name string) (engine.OnConflict, error) {
@@ -108,7 +115,7 @@ func conflictRule(name string) (engine.OnConflict, error) {
 	case "fail":
 		return engine.Fail, nil
 	}
-	return 0, &usageError{reason: fmt.Sprintf("--on-conflict: unknown rule %q", name), hint: "rules are replace, keep, fail"}
+	return 0, &usageError{reason: fmt.Sprintf("--on-conflict: unknown rule %s", quoted(name)), hint: "rules are replace, keep, fail"}
 }
 
 // importer opens what a file holds.
@@ -244,8 +251,9 @@ func sameMoment(a, b time.Time) bool {
 	return a.UnixMilli() == b.UnixMilli()
 }
 
-// imported says what an import did.
-func (s *Session) imported(r engine.LoadResult, w written) error {
+// imported says what an import did, and to people how long it took if they
+// could notice.
+func (s *Session) imported(r engine.LoadResult, w written, took time.Duration) error {
 	m, err := s.mode()
 	if err != nil {
 		return err
@@ -265,6 +273,9 @@ func (s *Session) imported(r engine.LoadResult, w written) error {
 		}
 		if r.Deleted > 0 {
 			text += fmt.Sprintf(", %d deleted", r.Deleted)
+		}
+		if s.ErrTerminal && took >= progressAfter {
+			text += fmt.Sprintf(" in %.1fs", took.Seconds())
 		}
 		s.remark(text)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kvsh/engine"
+	"kvsh/engine/handler"
 	"kvsh/repl"
 )
 
@@ -55,6 +56,8 @@ type Session struct {
 	out  *bufio.Writer // buffers Out
 	errs io.Writer     // Err, after out was flushed
 
+	progress *progress // of the command, or of one before; or nil
+
 	// running is the context of the process, with its --timeout, for reads of
 	// the input: they have no argument for it.
 	running context.Context
@@ -64,10 +67,15 @@ type Session struct {
 
 	tx     engine.OpenTx // what begin opened, or nil
 	atomic bool          // --atomic opened it, so no command may end it
-	words  []string      // of the line of a script, kept to save their space
+	// damaged says that the shell found the database damaged, and so made
+	// itself read-only, see openDamaged.
+	damaged bool
+	words   []string // of the line of a script, kept to save their space
 	// reading is the state for reads that were sent together, see runReads.
 	reading engine.Tx
 	use     *string // the family that use chose in this line; nil: none
+
+	handlers *handler.Worker // runs handlers; nil until the first call
 }
 
 // openKey is the settings that a store is opened with.
@@ -99,9 +107,11 @@ func NewSession(streams Streams) *Session {
 type errWriter struct{ s *Session }
 
 func (w *errWriter) Write(p []byte) (int, error) {
-	// A failed flush shows at the next write of data.
-	_ = w.s.out.Flush()
-	return w.s.Err.Write(p)
+	return w.s.progress.above(func() (int, error) {
+		// A failed flush shows at the next write of data.
+		_ = w.s.out.Flush()
+		return w.s.Err.Write(p)
+	})
 }
 
 // Close ends the session: it discards an open transaction and closes the store.
@@ -111,6 +121,9 @@ func (s *Session) Close() error {
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
 		s.store = nil
+	}
+	if s.handlers != nil {
+		_ = s.handlers.Close() // it holds nothing that could be lost
 	}
 	return err
 }

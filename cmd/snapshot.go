@@ -70,7 +70,7 @@ func newSnapshotVerify(s *Session) *cobra.Command {
 		Use:   "verify FILE…",
 		Short: "Read snapshots whole and check every byte",
 		Example: `kvsh snapshot verify backup.kvs
-kvsh snapshot verify backups/*.kvs`,
+kvsh snapshot verify --json backup.kvs`,
 		Args:        operands(1, -1),
 		Annotations: exits("0, 4 damaged"),
 		RunE:        func(c *cobra.Command, args []string) error { return s.backups(c.Context(), args, true) },
@@ -90,7 +90,9 @@ func (s *Session) backups(ctx context.Context, paths []string, whole bool) error
 		verified = "ends"
 	}
 	for _, path := range paths {
-		b := readBackup(ctx, path, whole)
+		progress, end := s.withProgress(ctx, "snapshot verify")
+		b := readBackup(progress, path, whole)
+		end()
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -123,7 +125,7 @@ func newSnapshotRm(s *Session) *cobra.Command {
 		Long: `Removes files that are snapshots or increments, also damaged ones, and nothing
 else. It asks, or needs -y.`,
 		Example: `kvsh -y snapshot rm backup.kvs
-kvsh --dry-run snapshot rm backups/*.kvs`,
+kvsh --dry-run snapshot rm backup.kvs`,
 		Args:        operands(1, -1),
 		Annotations: exits("0, 3 cannot remove, 6 not a snapshot, needs -y"),
 		RunE: func(c *cobra.Command, args []string) error {

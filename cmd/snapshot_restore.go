@@ -38,7 +38,7 @@ From a directory of backups it is the newest state they hold, or that of
 increments which snapshot save --log put beside it. Every byte that is used is
 verified first.`,
 		Example: `kvsh snapshot restore backup.kvs --to restored.kv
-kvsh snapshot restore backups --to-time '2030-01-31 08:00' --to restored.kv`,
+kvsh snapshot restore backups --to-rev 8 --to restored.kv`,
 		Args:        operands(1, 1),
 		Annotations: exits("0, 1 no backup reaches that moment, 4 the snapshot is damaged, 6 the target exists"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -178,6 +178,8 @@ func (s *Session) restore(ctx context.Context, file, target string, replace bool
 }
 
 func (s *Session) restoreTo(ctx context.Context, file, target string) error {
+	ctx, end := s.withProgress(ctx, "snapshot restore")
+	defer end()
 	_, err := engine.Restore(ctx, file, target, engine.Options{Notice: s.remark})
 	return err
 }

@@ -40,7 +40,7 @@ ten. Nothing is pruned unless the new snapshot is sound.
 --log also saves everything that was written since the newest backup there, as
 an increment, NAME.kvi: with it snapshot restore DIR --to-time reaches any
 moment in between. --log-only saves the increment and no snapshot.`,
-		Example: `kvsh snapshot save backup.kvs
+		Example: `kvsh snapshot save before-upgrade.kvs
 kvsh -q snapshot save backups --keep 7d,4w,6m --log`,
 		Args:        operands(0, 1),
 		Annotations: exits("0, 3 cannot write, 4 damaged, 5 another backup runs, 6 the file is there already"),
@@ -98,7 +98,9 @@ func (s *Session) saveBackup(ctx context.Context, target string, o *saveOptions)
 		s.remark("dry run: would write " + target)
 		return nil
 	}
+	ctx, end := s.withProgress(ctx, "snapshot save")
 	saved, err := db.Snapshot(ctx, target)
+	end()
 	if err != nil {
 		return err
 	}
@@ -130,7 +132,9 @@ func (s *Session) saveInto(ctx context.Context, db snapshotter, dir string, o *s
 		}
 	}
 	if !o.logOnly {
-		saved, err := db.Snapshot(ctx, freeName(stem, snapshotSuffix))
+		progress, end := s.withProgress(ctx, "snapshot save")
+		saved, err := db.Snapshot(progress, freeName(stem, snapshotSuffix))
+		end()
 		if err != nil {
 			return err
 		}

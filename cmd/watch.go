@@ -29,7 +29,9 @@ func newWatch(s *Session) *cobra.Command {
 		Short: "Print changes of keys as they are committed, or run a program",
 		Long: `Prints a row for each change of a selected key, by any process, until Ctrl-C.
 With --from it begins with the changes of revision R and leaves none out; give
-it the revision behind the last one seen to go on.
+it the revision behind the last one seen to go on. After a kill begin with the
+last one again: it may have more rows than were seen. It ends if the database is
+removed or another takes its place.
 
 With CMD it runs that for each change, one after the other, with KVSH_OP (set or
 del), KVSH_KEY, KVSH_REV and KVSH_VALUE, and ends when CMD fails. The value also
@@ -38,7 +40,7 @@ in it or its size.`,
 		Example:           "kvsh watch --from 1 --limit 2 'user:*'\nkvsh watch --from 1 --limit 1 text -- true",
 		Args:              beforeProgram(0, 1, false),
 		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0 --limit reached, 1 the history of R is gone, 7 a key holds NUL, 130 Ctrl-C, that of CMD"),
+		Annotations:       exits("0 --limit reached, 1 the history of R is gone, 3 the database is gone, 7 a key holds NUL, 130 Ctrl-C, that of CMD"),
 		RunE: func(c *cobra.Command, args []string) error {
 			before, program := childWords(c, args)
 			if len(before) > 0 {

@@ -13,6 +13,7 @@ import (
 
 // probe compares every retained version, and every live key.
 func (c *checker) probe() error {
+	c.ctx = withStep(c.ctx, Progress{Doing: "read"})
 	var mk *mark
 	if c.marked && c.mark.current(currentBoot()) {
 		mk = &c.mark
@@ -29,6 +30,9 @@ func (c *checker) probe() error {
 	db.cache.fsys, db.cache.dir = c.fsys, c.dir
 	defer db.cache.keep(func(uint64) bool { return false })
 	err = db.records(c.ctx, b.man.historyFrom, end.rev, func(r *record) error {
+		if r.isVoid() {
+			return nil // it changed no key
+		}
 		var inner error
 		err := r.each(func(o *operation) bool {
 			if o.op == OpIngest {
@@ -95,7 +99,9 @@ func (c *checker) compare(b *base, want *version) error {
 
 // same notes a fault unless got is want.
 func (c *checker) same(want, got *version, ok bool, err error) error {
-	c.Probes++
+	if c.Probes++; c.Probes%contextEvery == 0 {
+		progressed(c.ctx, contextEvery)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // log checks every segment of log/ and history/.
@@ -31,7 +34,13 @@ func (c *checker) log() error {
 	if c.end != nil && c.end.end.segment != 0 && c.end.torn == nil && c.Verdict != VerdictDamaged {
 		until = &c.end.end
 	}
-	w := logCheck{c: c}
+	total := int64(0)
+	for _, p := range places {
+		if info, err := c.fsys.Stat(filepath.Join(c.dir, p.file())); err == nil {
+			total += info.Size()
+		}
+	}
+	w := logCheck{c: c, unproven: len(c.Faults) > 0, step: withStep(c.ctx, Progress{Doing: "verify", Total: total, Bytes: true})}
 	if err := walkLog(c.ctx, c.fsys, c.dir, places, until, w.piece); err != nil {
 		return err
 	}
@@ -47,12 +56,18 @@ func (c *checker) log() error {
 // A logCheck checks what a walk through the log finds.
 type logCheck struct {
 	c    *checker
-	last position // of the last record
-	err  error
+	step context.Context // to tell how far it is
+	last position        // of the last record
+
+	// unproven says that of a fault so far it is not known whether it had been
+	// acknowledged.
+	unproven bool
+	err      error
 }
 
 func (w *logCheck) piece(p *logPiece) bool {
 	c := w.c
+	progressed(w.step, p.end-p.before.offset)
 	switch {
 	case p.newer:
 		w.err = fmt.Errorf("%s: %w", p.seg.file(), ErrNewer)
@@ -63,6 +78,10 @@ func (w *logCheck) piece(p *logPiece) bool {
 	}
 	c.Records++
 	r := p.rec
+	if w.unproven && r.durableBefore() {
+		c.proven(r.rev)
+		w.unproven = false
+	}
 	reason := ""
 	switch {
 	case r.stamp <= w.last.stamp && w.last.rev != 0:
@@ -95,6 +114,18 @@ func (w *logCheck) piece(p *logPiece) bool {
 	return true
 }
 
+// proven notes that every record before a revision had been durable, as a whole
+// record of that revision says: so what is bad among them had been acknowledged.
+func (c *checker) proven(before Rev) {
+	for i := range c.Faults {
+		f := &c.Faults[i]
+		isLog := strings.HasPrefix(f.File, logDir+"/") || strings.HasPrefix(f.File, historyDir+"/")
+		if isLog && f.Rev != 0 && f.Rev < before && f.Acknowledged == AcknowledgedUnknown {
+			f.Acknowledged = AcknowledgedYes
+		}
+	}
+}
+
 // bad notes a bad place.
 func (w *logCheck) bad(p *logPiece) {
 	c := w.c
@@ -120,6 +151,7 @@ func (w *logCheck) bad(p *logPiece) {
 			note(&o)
 		}
 	}
+	w.unproven = w.unproven || f.Acknowledged == AcknowledgedUnknown
 	c.add(f)
 }
 

@@ -100,6 +100,13 @@ func (m *manifest) tableBytes() (n int, bytes int64) {
 	return len(m.tables), bytes
 }
 
+func (m *manifest) tableEntries() (n int64) {
+	for i := range m.tables {
+		n += m.tables[i].ref.entries
+	}
+	return n
+}
+
 func (db *DB) compactCut(ctx context.Context, b *base, keep *time.Duration) (historyCut, error) {
 	if keep != nil {
 		return db.historyBefore(ctx, b.man, db.opts.now().Add(-*keep), 0)
@@ -127,10 +134,13 @@ func (db *DB) forgetAll(ctx context.Context, keep *time.Duration) error {
 // mergeAll ends the merge under way, then merges all runs into one.
 func (db *DB) mergeAll(ctx context.Context) error {
 	var out uint64 // the run that all others go into
-	for {
+	for first := true; ; first = false {
 		b, _, err := db.reload()
 		if err != nil {
 			return err
+		}
+		if first {
+			ctx = withStep(ctx, Progress{Doing: "merge", Total: b.man.tableEntries()})
 		}
 		state := b.man.merge
 		if state == nil {

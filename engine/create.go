@@ -18,7 +18,7 @@ const locksDir = "locks"
 func ownName(name string) bool {
 	switch name {
 	case formatFile, lockFile, markFile, manifestFile, logDir, historyDir, tablesDir, quarantineDir,
-		locksDir, formatFile + ".new", manifestFile + ".new":
+		locksDir, formatFile + ".new", manifestFile + ".new", repairLog, repairTemp:
 		return true
 	}
 	return false

@@ -27,6 +27,7 @@
 //	history/     segments that are in tables, kept for as long as history.keep says
 //	tables/      sorted, immutable files
 //	quarantine/  bytes that recovery took out of the way, each with its origin
+//	repair.log   what repairs did, a line each; there only if there were any
 //	locks/       files that other programs lock; the engine does not look into it
 //
 // The formats stand beside their codecs: record.go, mark.go, manifest.go,
@@ -56,12 +57,36 @@
 // refused with a [CorruptError], and nothing is changed. MARK, which is written
 // after each commit, and a flag in each record tell the two apart.
 //
+// # The past
+//
+// Every version of a key is kept as long as history.keep says, in the tables
+// and in the log alike, whatever was imported, folded or merged since. View
+// reads any revision from Beginning on, exactly as it was when it was committed:
+// what had a time to live is there if it lived then. RevAt and ViewTime do so
+// by time, Versions for one key. [Diff] compares two states, and [Undo] commits
+// the values again that were there before. What is older is [ErrHistoryGone],
+// never a wrong value.
+//
+// # Damage
+//
+// What is damaged is refused with a [CorruptError] by whatever read could be
+// wrong because of it, and by every write that would build on it; all else
+// works. A bad block of a table concerns the keys between its bounds. A bad
+// record that no table has concerns every key, for any may have stood in it:
+// only the state of a revision before it can be read for certain.
+//
+// [Check] tells of damage, [PlanRepair] what can be done about it, and [Repair]
+// does that. [Salvage] collects what is whole of anything.
+//
 // # What may run at once
 //
 // Readers take no lock and write nothing: they read MANIFEST, map the tables
 // they need, and read the log up to MARK. They see each commit from the moment
 // it is acknowledged, and never one that is not. A View keeps its state however
 // long it runs; files that are replaced meanwhile stay readable for it.
+//
+// A Watch sees what other processes commit through notices of the system that
+// MARK changed (inotify), else by looking at it, and reads it from the log.
 //
 // Writers, in one process or in many, take turns by an advisory lock (flock) on
 // LOCK, held for one transaction; transactions of one process that wait

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,7 +45,8 @@ type faultFS struct {
 	calls atomic.Int64
 	dead  atomic.Bool
 	names []string // of the calls, for messages
-	files []File   // all that were opened
+	mu    sync.Mutex
+	files []File // all that were opened, under mu: a check opens some at once
 }
 
 // end does what the system does for a process that was killed: it closes the
@@ -99,7 +101,9 @@ func (s *faultFS) OpenFile(name string, flag int, perm fs.FileMode) (f File, err
 	} else if err := open(); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
 	s.files = append(s.files, f)
+	s.mu.Unlock()
 	return &faultFile{f, s, filepath.Base(name)}, nil
 }
 

@@ -88,18 +88,6 @@ func (db *DB) adopt(w *tableWriter) error {
 	return db.fsys.SyncDir(filepath.Join(db.dir, tablesDir))
 }
 
-// discard removes the temporary file of a table, if it was not adopted, and
-// gives up its lock. w may be nil.
-func (db *DB) discard(w *tableWriter) {
-	if w == nil {
-		return
-	}
-	if w.finished {
-		_ = db.fsys.Remove(w.path)
-	}
-	w.abort()
-}
-
 // lineOf is the line in MANIFEST for a table that was just written.
 func lineOf(i *tableInfo, run uint64) tableLine {
 	return tableLine{
@@ -228,7 +216,7 @@ func (db *DB) fold(ctx context.Context) error {
 	var line tableLine
 	if len(t.versions) > 0 {
 		info, w, err := db.writeFold(ctx, t.versions)
-		defer db.discard(w)
+		defer discardTable(db.fsys, w)
 		if err != nil {
 			return err
 		}

@@ -40,13 +40,16 @@ func (db *DB) advance(ctx context.Context, b *base, state *mergeState, size int6
 	src := b.mergeSource(state)
 	defer src.close()
 	var w *tableWriter
-	defer func() { db.discard(w) }()
+	defer func() { discardTable(db.fsys, w) }()
 	var last []byte // the key of the slice that is complete up to all its versions
 	whole := true
 	for n := 0; src.next(); n++ {
 		v := src.cur()
-		if n%contextEvery == 0 && ctx.Err() != nil {
-			return ctx.Err()
+		if n%contextEvery == contextEvery-1 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			progressed(ctx, contextEvery)
 		}
 		if w != nil && w.size() >= size && string(last) != string(v.key) {
 			whole = false

@@ -14,72 +14,91 @@ import (
 // slices hold only during the call. It returns ErrHistoryGone where the first
 // is no longer kept.
 func (db *DB) records(ctx context.Context, from, to Rev, f func(*record) error) error {
-	if from > to {
-		return nil
-	}
+	r := recordReader{db: db, at: behind(from - 1)}
+	return r.upTo(ctx, to, f)
+}
+
+// A recordReader reads committed records in order, and goes on where it was.
+type recordReader struct {
+	db  *DB
+	at  position // behind the last record that f took
+	buf []byte   // reused
+}
+
+// behind is the position behind a revision of which nothing else is known.
+func behind(rev Rev) position { return position{rev: rev, anySum: true} }
+
+// upTo is records, from behind the last record on.
+func (r *recordReader) upTo(ctx context.Context, to Rev, f func(*record) error) error {
 	var last error
 	for range 10 {
-		next, err := db.recordsOnce(ctx, from, to, f)
+		if r.at.rev >= to {
+			return nil
+		}
+		err := r.once(ctx, to, f)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		// A segment moved from log/ to history/ between the look at the
 		// folders and the look into it.
-		from, last = next, err
+		last = err
 	}
-	return &CorruptError{File: historyDir, Rev: from, Reason: last.Error()}
+	return &CorruptError{File: historyDir, Rev: r.at.rev + 1, Reason: last.Error()}
 }
 
-func (db *DB) recordsOnce(ctx context.Context, from, to Rev, f func(*record) error) (Rev, error) {
+func (r *recordReader) once(ctx context.Context, to Rev, f func(*record) error) error {
+	fsys, path := r.db.fsys, r.db.dir
 	// log/ first: what moves to history/ meanwhile is then seen twice, not never.
-	log, _, err := listSegments(db.fsys, filepath.Join(db.dir, logDir))
+	log, _, err := listSegments(fsys, filepath.Join(path, logDir))
 	if err != nil {
-		return from, err
+		return err
 	}
-	history, _, err := listSegments(db.fsys, filepath.Join(db.dir, historyDir))
+	history, _, err := listSegments(fsys, filepath.Join(path, historyDir))
 	if err != nil {
-		return from, err
+		return err
 	}
 	firsts := append(slices.Clone(history), log...)
 	slices.Sort(firsts)
 	firsts = slices.Compact(firsts)
+	from := r.at.rev + 1
 	i, ok := slices.BinarySearch(firsts, from)
 	if !ok {
 		i--
 	}
 	if i < 0 {
-		return from, fmt.Errorf("revision %d: %w", from, ErrHistoryGone)
+		return fmt.Errorf("revision %d: %w", from, ErrHistoryGone)
 	}
-	at := position{rev: from - 1, anySum: true}
-	var buf []byte
-	for ; i < len(firsts) && at.rev < to; i++ {
+	for ; i < len(firsts) && r.at.rev < to; i++ {
 		dir := logDir
 		if slices.Contains(history, firsts[i]) {
 			dir = historyDir
 		}
-		if firsts[i] > at.rev+1 {
-			return at.rev + 1, fmt.Errorf("the segment with revision %d: %w", at.rev+1, fs.ErrNotExist)
+		if firsts[i] > r.at.rev+1 {
+			return fmt.Errorf("the segment with revision %d: %w", r.at.rev+1, fs.ErrNotExist)
 		}
-		start := startOf(firsts[i], at)
-		s, err := openSegment(db.fsys, filepath.Join(db.dir, dir), start, -1, buf)
+		start := startOf(firsts[i], r.at)
+		if firsts[i] == r.at.segment {
+			start = r.at
+		}
+		s, err := openSegment(fsys, filepath.Join(path, dir), start, -1, r.buf)
 		if err != nil {
-			return at.rev + 1, err
+			return err
 		}
-		at, err = s.upTo(ctx, from, to, at, f)
-		buf = s.buf
+		r.at, err = s.upTo(ctx, from, to, r.at, f)
+		r.buf = s.buf
 		s.close()
 		var bad *badPlace
 		if errors.As(err, &bad) {
-			return at.rev + 1, bad.corrupt(dir)
+			return bad.corrupt(dir)
 		}
 		if err != nil {
-			return at.rev + 1, err
+			return err
 		}
 	}
-	if at.rev < to {
-		return at.rev + 1, fmt.Errorf("the segment with revision %d: %w", at.rev+1, fs.ErrNotExist)
+	if r.at.rev < to {
+		return fmt.Errorf("the segment with revision %d: %w", r.at.rev+1, fs.ErrNotExist)
 	}
-	return to + 1, nil
+	return nil
 }
 
 // upTo calls f with the records from one revision to another and stops there:

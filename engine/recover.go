@@ -59,6 +59,9 @@ func inspectLog(fsys FS, dir string, id identity, boot bootID) (*logEnd, error) 
 	logPath := filepath.Join(dir, logDir)
 	var foreign []string
 	e.firsts, foreign, err = listSegments(fsys, logPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &CorruptError{File: logDir, Rev: e.man.folded.rev + 1, Reason: "the folder is missing"}
+	}
 	if err != nil {
 		return nil, err
 	}

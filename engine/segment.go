@@ -115,8 +115,9 @@ func openSegment(fsys FS, dir string, at position, end int64, buf []byte) (*segm
 		f.Close()
 		return nil, &badPlace{at: at, size: size, reason: fmt.Sprintf("the file ends at byte %d, acknowledged records reach to %d", size, end)}
 	}
-	if want := min(scanBuffer, max(end-at.offset, 512)); int64(cap(buf)) < want {
-		buf = make([]byte, want)
+	// Whoever follows the log reads a few bytes at a time.
+	if need := min(max(end-at.offset, 512), scanBuffer); int64(cap(buf)) < need {
+		buf = make([]byte, need)
 	}
 	return &segmentScanner{f: f, at: at, end: end, buf: buf[:cap(buf)]}, nil
 }

@@ -23,7 +23,7 @@ type SnapshotInfo struct {
 	Path     string    `json:"path"`
 	Database string    `json:"database"` // id of the database it was made of, in hex
 	Rev      Rev       `json:"rev"`      // it holds the state at this revision
-	Stamp    Stamp     `json:"stamp"`    // of the newest entry in it; 0 if there is none
+	Stamp    Stamp     `json:"stamp"`    // of that revision; 0 if nothing was committed
 	Created  time.Time `json:"created"`  // when it was made
 	Keys     int64     `json:"keys"`
 	Bytes    int64     `json:"bytes"` // of keys, family names and values, uncompressed
@@ -48,114 +48,81 @@ func snapshotInfo(path string, i *tableInfo) SnapshotInfo {
 // Snapshot writes the newest state to a new file, which appears under its name
 // only when it is whole, on the disk, read back and verified. It takes no
 // lock: others write meanwhile. It returns ErrExists if something has that
-// name already, and ErrDamaged if what it would save is damaged.
-func (db *DB) Snapshot(ctx context.Context, path string) (info SnapshotInfo, err error) {
-	done, err := db.use(ctx)
-	if err != nil {
-		return info, err
-	}
-	defer done()
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("snapshot %s: %w", path, err)
+// name already, and ErrDamaged if what it would save, or any record of the log
+// that is kept, is damaged.
+//
+// The file holds what View reads at that revision, named by its number: what
+// expired after the commit, but before the snapshot was made, is in it. So the
+// two read the same, at the revision as well as at the newest state of each,
+// whenever they are compared.
+func (db *DB) Snapshot(ctx context.Context, path string) (SnapshotInfo, error) {
+	return db.SnapshotAt(ctx, path, Newest)
+}
+
+// SnapshotAt writes the state of a revision to a new file, as Snapshot does. It
+// returns ErrHistoryGone or ErrNotYet as View does.
+func (db *DB) SnapshotAt(ctx context.Context, path string, at Rev) (info SnapshotInfo, err error) {
+	err = db.saving(ctx, "snapshot", path, func(core *txCore) error {
+		created, newest := core.now.UnixMilli(), core.rev
+		if at == Newest {
+			// An earlier state is a way out of damage: it needs only itself to be whole.
+			if err := db.soundLog(ctx, core.base, newest); err != nil {
+				return err
+			}
+			at = newest
 		}
-	}()
-	if _, err := db.fsys.Stat(path); err == nil {
-		return info, ErrExists
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return info, err
-	}
-	core := &txCore{db: db, now: db.opts.now(), readonly: true}
-	defer core.end()
-	if err := core.openAll(); err != nil {
-		return info, err
-	}
-	if !db.exists.Load() {
-		return info, ErrNoDatabase
-	}
-	stamp, err := db.stampOf(core.base, core.rev)
-	if err != nil {
-		return info, err
-	}
-	w, err := newTableWriter(db.fsys, tempName(path), tableOptions{
-		id: rand.Uint64(), database: db.ident.id, kind: kindSnapshot, created: core.now.UnixMilli(),
-		compress: true, snapshotRev: core.rev, snapshotStamp: stamp, historyFrom: core.rev,
+		if err := db.viewPast(core, at); err != nil {
+			return err
+		}
+		stamp, err := db.stampOf(core.base, at)
+		if err != nil {
+			return err
+		}
+		if at != newest {
+			created = stamp.Time().UnixMilli() // when it was the newest
+		}
+		o := tableOptions{
+			id: rand.Uint64(), database: db.ident.id, kind: kindSnapshot, created: created,
+			compress: true, snapshotRev: core.rev, snapshotStamp: stamp, historyFrom: core.rev,
+		}
+		fill := func(w *tableWriter) error { return core.copyVisible(ctx, w) }
+		return saveTable(db.fsys, path, o, fill, func(temp string) (err error) {
+			info, err = VerifySnapshot(ctx, db.fsys, temp)
+			return err
+		})
 	})
-	if err != nil {
-		return info, err
-	}
-	defer db.discard(w)
-	// As at the moment of its revision: what has expired since is part of what
-	// can be gone back to.
-	core.now = stamp.Time()
-	tx := &dbTx{txCore: core}
+	info.Path = path
+	return info, err
+}
+
+// copyVisible adds everything that the transaction sees, of all families.
+func (c *txCore) copyVisible(ctx context.Context, w *tableWriter) error {
+	tx := &dbTx{txCore: c}
+	left, n := 0, 0
 	var inner error
-	left := 0
-	_, err = tx.walkOnce(ctx, &iterOptions{}, &left, false, func(v *version) bool {
+	step := withStep(ctx, Progress{Doing: "write", Total: c.base.man.tableEntries()})
+	_, err := tx.walkOnce(step, &iterOptions{}, &left, false, func(v *version) bool {
+		if n++; n%contextEvery == 0 {
+			progressed(step, contextEvery)
+		}
 		inner = w.add(v)
 		return inner == nil
 	})
-	if err := errors.Join(inner, err); err != nil {
-		return info, err
-	}
-	if _, err := w.finish(); err != nil {
-		return info, err
-	}
-	if info, err = VerifySnapshot(ctx, db.fsys, w.path); err != nil {
-		return info, err
-	}
-	info.Path = path
-	return info, moveNew(db.fsys, w.path, path)
+	return errors.Join(inner, err)
 }
 
-// openAll pins the state of the transaction with all its tables, so that none
-// can vanish however long reading takes.
-func (c *txCore) openAll() error {
-	for range 5 {
-		b, err := c.state()
-		if err != nil {
-			return err
-		}
-		if err = b.openAll(); err != errVanished {
-			return err
-		}
-		if err := c.again(err); err != nil {
-			return err
-		}
+// soundLog reads every record that is kept up to a revision, so that no
+// snapshot, however good in itself, is taken of a database that is damaged: who
+// looks at nothing but the exit codes of his backups is to learn of it there.
+func (db *DB) soundLog(ctx context.Context, b *base, to Rev) error {
+	if db.isSnapshot() {
+		return nil
 	}
-	return errUnsettled
-}
-
-func (b *base) openAll() error {
-	for _, r := range b.runs {
-		for _, l := range r.tables {
-			if _, err := l.open(); err != nil {
-				return err
-			}
-		}
+	err := db.records(ctx, b.man.historyFrom, to, func(*record) error { return nil })
+	if errors.Is(err, ErrHistoryGone) {
+		return nil // forgotten by a writer meanwhile
 	}
-	return nil
-}
-
-// moveNew renames a file to a name that nothing has, durably. Rename alone
-// would replace what another process put there meanwhile, so the name is
-// taken first, by an empty file. A crash in between leaves that.
-func moveNew(fsys FS, from, to string) error {
-	f, err := fsys.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return ErrExists
-	}
-	if err != nil {
-		return err
-	}
-	if err = f.Close(); err == nil {
-		err = fsys.Rename(from, to)
-	}
-	if err != nil {
-		_ = fsys.Remove(to)
-		return err
-	}
-	return fsys.SyncDir(filepath.Dir(to))
+	return err
 }
 
 // openSnapshot opens a snapshot file. A file that is none is errNoSnapshot,
@@ -291,6 +258,7 @@ func VerifySnapshot(ctx context.Context, fsys FS, path string) (SnapshotInfo, er
 // verifyAll is verify, with the faults joined.
 func (t *table) verifyAll(ctx context.Context) error {
 	var faults []error
+	ctx = withStep(ctx, Progress{Doing: "verify", Total: t.inf.size, Bytes: true})
 	t.verify(ctx, func(err error) {
 		if len(faults) < maxFaults {
 			faults = append(faults, err)
@@ -450,6 +418,7 @@ func copyTable(ctx context.Context, fsys FS, t *table, from, target string) erro
 	}
 	defer out.Close()
 	buf, back := make([]byte, 1<<20), make([]byte, 1<<20)
+	ctx = withStep(ctx, Progress{Doing: "copy", Total: t.inf.size, Bytes: true})
 	for offset := int64(0); offset < t.inf.size; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -469,6 +438,7 @@ func copyTable(ctx context.Context, fsys FS, t *table, from, target string) erro
 			return &CorruptError{File: filepath.Base(path), Offset: offset, Reason: "the copy differs from the snapshot that was verified"}
 		}
 		offset += int64(len(b))
+		progressed(ctx, int64(len(b)))
 	}
 	if err := out.Sync(); err != nil {
 		return err

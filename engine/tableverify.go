@@ -19,11 +19,16 @@ func (t *table) verify(ctx context.Context, report func(err error)) {
 		return
 	}
 	v := tableVerifier{t: t, report: report, whole: true}
+	told := int64(0)
 	for i := range t.top.n {
 		if !v.page(ctx, i) {
 			report(ctx.Err())
 			return
 		}
+		d := t.pageEntry(i) // behind its blocks, with its filter
+		end := d.off + int64(d.size) + int64(d.filter.size())
+		progressed(ctx, end-told)
+		told = end
 	}
 	if v.whole {
 		v.properties()

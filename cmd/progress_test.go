@@ -1,0 +1,135 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kvsh/engine"
+)
+
+// A fakeTerminal is a writer for several goroutines.
+type fakeTerminal struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (f *fakeTerminal) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.b.Write(p)
+}
+
+// screen is what stands on a terminal of one line after all that was written.
+func (f *fakeTerminal) screen() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	text := f.b.String()
+	return text[strings.LastIndex(text, eraseLine)+len(eraseLine)*min(strings.Count(text, eraseLine), 1):]
+}
+
+func (f *fakeTerminal) all() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.b.String()
+}
+
+// A line is shown after a second, is rewritten in place, makes room for what
+// else is said, and leaves nothing behind.
+func TestProgressOnATerminal(t *testing.T) {
+	var (
+		term fakeTerminal
+		now  = time.Unix(1_770_000_000, 0)
+		mu   sync.Mutex
+	)
+	p := newProgress(&term, "check", func() time.Time { mu.Lock(); defer mu.Unlock(); return now })
+	ticks := make(chan time.Time)
+	go p.run(ticks)
+	step := func(d time.Duration) {
+		mu.Lock()
+		now = now.Add(d)
+		mu.Unlock()
+		ticks <- now
+		ticks <- now // taken when the one before was drawn
+	}
+	ctx := p.context(context.Background())
+	if ctx == context.Background() {
+		t.Error("the context carries no progress")
+	}
+	p.tell(engine.Progress{Doing: "verify", Total: 4 << 20, Bytes: true})
+	step(900 * time.Millisecond)
+	if got := term.all(); got != "" {
+		t.Errorf("within a second it wrote %q, want nothing", got)
+	}
+	p.tell(engine.Progress{Doing: "verify", Done: 1 << 20, Total: 4 << 20, Bytes: true})
+	step(1100 * time.Millisecond)
+	if got, want := term.screen(), "check: verify 25 %, 1.0 MiB of 4.0 MiB, 512.0 KiB/s, 6s left"; got != want {
+		t.Errorf("the line is %q, want %q", got, want)
+	}
+	n, err := p.above(func() (int, error) { return fmt.Fprintln(&term, "a remark") })
+	if n != 9 || err != nil || !strings.HasSuffix(term.all(), eraseLine+"a remark\n") {
+		t.Errorf("above = %d, %v, and the terminal has %q", n, err, term.all())
+	}
+	step(100 * time.Millisecond)
+	if !strings.HasPrefix(term.screen(), "check: verify") {
+		t.Errorf("behind a remark the line is %q", term.screen())
+	}
+	p.end()
+	p.end()
+	p.draw()
+	if got := term.screen(); got != "" {
+		t.Errorf("%q is left behind", got)
+	}
+	if strings.Contains(strings.ReplaceAll(term.all(), "a remark\n", ""), "\n") {
+		t.Errorf("progress wrote a newline: %q", term.all())
+	}
+}
+
+func TestProgressLine(t *testing.T) {
+	for _, c := range []struct {
+		at   engine.Progress
+		took time.Duration
+		want string
+	}{
+		{engine.Progress{Doing: "read", Bytes: true}, time.Second, "x: read"},
+		{engine.Progress{Doing: "read", Done: 3 << 20, Bytes: true}, 2 * time.Second, "x: read 3.0 MiB, 1.5 MiB/s"},
+		{engine.Progress{Doing: "write", Total: 100}, time.Second, "x: write 0 %, 0 of 100"},
+		{engine.Progress{Doing: "write", Done: 50_000, Total: 2_000_000}, time.Second, "x: write 2 %, 50k of 2.0M, 50k/s, 39s left"},
+		{engine.Progress{Doing: "write", Done: 120, Total: 100}, time.Second, "x: write 100 %, 100 of 100, 100/s, 0s left"},
+		{engine.Progress{Doing: "write", Done: 1, Total: 1 << 60}, time.Hour, "x: write 0 %, 1 of 1152921504606.8M, 0/s"},
+	} {
+		if got := progressLine("x", c.at, c.took); got != c.want {
+			t.Errorf("progressLine(%+v, %v) = %q, want %q", c.at, c.took, got, c.want)
+		}
+	}
+}
+
+// Progress is for a terminal that can erase a line, and for people who want it.
+func TestProgressIsForTerminals(t *testing.T) {
+	for _, c := range []struct {
+		terminal, quiet bool
+		term            string
+		want            bool
+	}{
+		{true, false, "xterm", true},
+		{false, false, "xterm", false},
+		{true, true, "xterm", false},
+		{true, false, "dumb", false},
+		{true, false, "", false},
+	} {
+		s := NewSession(Streams{
+			In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &bytes.Buffer{}, ErrTerminal: c.terminal,
+			Getenv: func(string) string { return c.term },
+		})
+		s.set.Quiet = c.quiet
+		p := s.startProgress("x")
+		p.end()
+		if (p != nil) != c.want {
+			t.Errorf("terminal %v, quiet %v, TERM=%q: shows progress: %v, want %v", c.terminal, c.quiet, c.term, p != nil, c.want)
+		}
+	}
+}
