@@ -156,7 +156,12 @@ func (x *crashExplorer) visit(m *crashMoment, at int, model crashfs.Model, s *cr
 	if x.rand.IntN(8) > 0 {
 		look.sizes.fold = 1 << 30
 	}
-	if x.run.remake != nil && !m.anew && x.rand.IntN(2) == 0 {
+	look.hurt = promise.hurt
+	again := promise.hurt // a repair is for what is damaged, a restore may be done once more
+	if x.run.hurt[1] == 0 {
+		again = x.rand.IntN(2) == 0
+	}
+	if x.run.remake != nil && !m.anew && again {
 		look.before = x.run.remake
 	}
 	disk := s.Disk()
@@ -212,6 +217,7 @@ func (x *crashExplorer) nest(m *crashMoment, at int, model crashfs.Model, s *cra
 				p = after
 			}
 			p.most = sight.writer + 1
+			p.hurt = p.hurt && now < start+trace.begun
 			if now >= start+trace.acked {
 				p.born = true
 				if !x.run.relax || !power {

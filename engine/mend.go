@@ -207,6 +207,9 @@ func (m *mender) replace(file string, content []byte) error {
 		return err
 	}
 	temp, path := filepath.Join(m.dir, repairTemp), filepath.Join(m.dir, filepath.FromSlash(file))
+	if err := clearTemp(m.fsys, temp, path); err != nil {
+		return err
+	}
 	if err := writeNew(m.fsys, temp, content); err != nil {
 		return err
 	}
