@@ -94,7 +94,7 @@ func crashEfforts() []crashfs.Effort {
 func crashNest(depth int) int {
 	switch depth {
 	case 0:
-		return effort(200, 200, 2)
+		return effort(400, 400, 2)
 	case 1:
 		return effort(6000, 2000, 60)
 	}
@@ -156,7 +156,12 @@ func (x *crashExplorer) visit(m *crashMoment, at int, model crashfs.Model, s *cr
 	if x.rand.IntN(8) > 0 {
 		look.sizes.fold = 1 << 30
 	}
-	if x.run.remake != nil && !m.anew && x.rand.IntN(2) == 0 {
+	look.hurt = promise.hurt
+	again := promise.hurt // a repair is for what is damaged, a restore may be done once more
+	if x.run.hurt[1] == 0 {
+		again = x.rand.IntN(2) == 0
+	}
+	if x.run.remake != nil && !m.anew && again {
 		look.before = x.run.remake
 	}
 	disk := s.Disk()
@@ -172,7 +177,11 @@ func (x *crashExplorer) visit(m *crashMoment, at int, model crashfs.Model, s *cr
 		return
 	}
 	x.seen[key] = sight
-	if n := crashNest(m.depth); n == 0 || x.rand.IntN(n) > 0 {
+	n := crashNest(m.depth)
+	if m.depth == 0 && model == crashfs.Kill && s.Done == 0 {
+		n = effort(4, 1, 1) // what a process leaves that ends between two calls
+	}
+	if n == 0 || x.rand.IntN(n) > 0 {
 		return
 	}
 	anew := m.anew || sight.none && sight.writer < promise.least
@@ -208,6 +217,7 @@ func (x *crashExplorer) nest(m *crashMoment, at int, model crashfs.Model, s *cra
 				p = after
 			}
 			p.most = sight.writer + 1
+			p.hurt = p.hurt && now < start+trace.begun
 			if now >= start+trace.acked {
 				p.born = true
 				if !x.run.relax || !power {

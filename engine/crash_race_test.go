@@ -44,7 +44,7 @@ func (x *crashExplorer) raceFrom(m *crashMoment, at int) error {
 	}
 	db, err := Open(context.Background(), filepath.Join(mem.Path(), filepath.Base(x.run.dir)), o)
 	if err != nil {
-		if p := m.promise(at, false); errors.Is(err, ErrNoDatabase) && !p.born {
+		if p := m.promise(at, false); errors.Is(err, ErrNoDatabase) && !p.born || r.hurt(m, at, err) {
 			return nil
 		}
 		return broken("Open from call %d to %d = %v", at, r.at, err)
@@ -59,6 +59,9 @@ func (x *crashExplorer) raceFrom(m *crashMoment, at int) error {
 		err := guarded(func() error { got, rev, err = dump(db, Newest); return err })
 		if errors.Is(err, ErrUnavailable) && i < 3 {
 			continue // it was overtaken again and again, and may try later
+		}
+		if r.hurt(m, from, err) {
+			return nil
 		}
 		if err != nil {
 			return broken("read from call %d to %d: %v", from, r.at, err)
@@ -83,6 +86,11 @@ type racer struct {
 	at    int // calls that were played
 	done  int // bytes of the next one that were
 	speed int // at most so many calls at once
+}
+
+// hurt reports whether an error tells of damage that is there until a repair ends.
+func (r *racer) hurt(m *crashMoment, from int, err error) bool {
+	return errors.Is(err, ErrDamaged) && (m.promise(from, false).hurt || m.promise(r.at, false).hurt)
 }
 
 func (r *racer) step() {

@@ -15,6 +15,7 @@ import (
 // A crashSight is what is found after a crash.
 type crashSight struct {
 	none   bool // no database
+	hurt   bool // a reader was told of damage
 	reader Rev  // what a reader sees
 	writer Rev  // what a writer finds, and goes on behind
 }
@@ -26,6 +27,12 @@ func (s crashSight) keeps(p crashPromise) error {
 		return broken("there is no database")
 	case s.none:
 		return nil
+	case s.hurt && !p.hurt:
+		return broken("it is damaged")
+	case s.hurt:
+		s.reader = p.least
+	}
+	switch {
 	case s.reader < p.least || s.reader > p.most:
 		return broken("a reader sees revision %d, want %d to %d", s.reader, p.least, p.most)
 	case s.writer < p.least || s.writer > p.most || s.writer < s.reader:
@@ -42,6 +49,7 @@ type crashLook struct {
 	sizes  sizes
 	model  *crashModel
 	write  map[string]*cell
+	hurt   bool                                   // it may be damaged
 	before func(mem *crashfs.FS, o Options) error // what is done first; or nil
 	deep   bool                                   // read the past, and check every byte
 }
@@ -78,10 +86,16 @@ func (l *crashLook) look(mem *crashfs.FS, tr *crashTrace) (s crashSight, err err
 	switch {
 	case errors.Is(err, ErrNoDatabase):
 		s.none = true
+	case l.hurt && honest(err):
+		s.hurt = true
 	case err != nil:
 		return s, broken("Open to read = %v", err)
 	default:
-		if s.reader, err = l.read(db, "a reader"); err != nil {
+		s.reader, err = l.read(db, "a reader")
+		if l.hurt && errors.Is(err, ErrDamaged) {
+			s.hurt, err = true, nil
+		}
+		if err != nil {
 			return s, err
 		}
 		if mem.Ops() > 0 {
@@ -134,7 +148,7 @@ func (l *crashLook) look(mem *crashfs.FS, tr *crashTrace) (s crashSight, err err
 func (l *crashLook) read(db *DB, who string) (Rev, error) {
 	got, rev, err := dump(db, Newest)
 	if err != nil {
-		return rev, broken("%s: %v", who, err)
+		return rev, broken("%s: %w", who, err)
 	}
 	if d := l.model.fits(got, rev); d != "" {
 		return rev, broken("%s at revision %d: %s", who, rev, d)

@@ -37,6 +37,7 @@ type crashRun struct {
 	history *crashfs.History
 	first   Rev // states before are not in this database: it was restored
 	taken   []crashTaken
+	hurt    [2]int                                 // calls between which it may be damaged
 	remake  func(mem *crashfs.FS, o Options) error // what made the database, once more; or nil
 }
 
@@ -199,11 +200,13 @@ func newest(events []crashEvent, at int) (rev Rev) {
 type crashPromise struct {
 	least, most Rev  // of a database that is there
 	born        bool // there has to be a database
+	hurt        bool // it may be damaged: it has not been repaired yet
 }
 
 // promise is what has to hold after a crash behind so many calls.
 func (c *crashRun) promise(at int, power bool) crashPromise {
 	p := crashPromise{least: newest(c.acked, at), most: max(newest(c.begun, at), c.first), born: c.born >= 0 && at >= c.born}
+	p.hurt = at >= c.hurt[0] && at < c.hurt[1]
 	if power {
 		p.least = newest(c.durable, at)
 	}

@@ -37,6 +37,8 @@ var crashWorks = []struct {
 	{"settings", crashSettings},
 	{"snapshot", crashSnapshot},
 	{"restore", crashRestore},
+	{"undo", crashUndo},
+	{"repair", crashRepair},
 	{"fault", crashFault},
 	{"interval", crashInterval},
 	{"never", crashNever},
@@ -356,6 +358,75 @@ func crashRestore(c *crashRun) {
 	c.write(db, putN(0, 2, 90))
 	c.must(db.fold(ctx))
 	c.write(db, put1("end", "e"))
+}
+
+func crashUndo(c *crashRun) {
+	ctx := context.Background()
+	db := c.open()
+	for i := range 6 {
+		c.write(db, putN(i, i+4, 50))
+		before := c.model.rev()
+		c.write(db, map[string]*cell{userIKey("k02"): nil, userIKey("k03"): {value: fmt.Sprint(i)}})
+		back := map[string]*cell{}
+		for _, key := range []string{userIKey("k02"), userIKey("k03")} {
+			if old, ok := c.model.states[before][key]; ok {
+				back[key] = &old
+			} else {
+				back[key] = nil
+			}
+		}
+		c.begin()
+		res, err := Undo(ctx, db, UndoOptions{Rev: before + 1})
+		c.ack(back, res.Result, err)
+		if i == 3 {
+			c.must(db.fold(ctx))
+		}
+	}
+}
+
+// crashRepair damages what can be made anew without loss, and repairs it.
+func crashRepair(c *crashRun) {
+	ctx := context.Background()
+	c.sizes.keep = 1 << 20 // the log reaches back to the first revision
+	db := c.open()
+	for i := range 5 {
+		c.write(db, putN(i, i+5, 70))
+	}
+	c.must(db.fold(ctx))
+	c.write(db, putN(0, 3, 20))
+	c.must(db.Close())
+	c.hurt[0] = c.fs.Ops()
+	tables, err := c.fs.ReadDir(filepath.Join(c.dir, tablesDir))
+	c.must(err)
+	for _, name := range []string{markFile, manifestFile, formatFile, tablesDir + "/" + tables[0].Name()} {
+		c.damage(filepath.Join(c.dir, filepath.FromSlash(name)))
+	}
+	c.remake = func(mem *crashfs.FS, o Options) error {
+		_, err := Repair(ctx, o.FS, filepath.Join(mem.Path(), "a.kv"), RepairOptions{Wait: -1, Now: o.Now})
+		return err
+	}
+	c.must(c.remake(c.fs, c.options()))
+	c.hurt[1] = c.fs.Ops()
+	db = c.open()
+	c.write(db, putN(2, 6, 10))
+}
+
+// damage flips some bits in the middle of a file, durably.
+func (c *crashRun) damage(path string) {
+	f, err := c.fs.OpenFile(path, crashfs.O_RDWR, 0)
+	c.must(err)
+	defer f.Close()
+	info, err := f.Stat()
+	c.must(err)
+	b := make([]byte, 3)
+	at := info.Size() / 2
+	_, err = f.ReadAt(b, at)
+	c.must(err)
+	for i := range b {
+		b[i] ^= 0x15
+	}
+	_, err = f.WriteAt(b, at)
+	c.must(errors.Join(err, f.Sync()))
 }
 
 // crashFault has writes that fail and are taken back.

@@ -153,11 +153,28 @@ func readSmall(fsys FS, path string) ([]byte, error) {
 
 func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 
+// clearTemp removes what a crash left under a temporary name, if there is a file
+// to be replaced: where the power was lost in the middle of a rename, on a file
+// system without a journal, it may be another name of that very file, which
+// writing to it would destroy.
+func clearTemp(fsys FS, temp, path string) error {
+	if _, err := fsys.Stat(path); err != nil {
+		return nil // whatever is wrong with it, the rename will say
+	}
+	if err := fsys.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // replaceFile puts a file in place whole: written under a temporary name,
 // synced, renamed, and the folder synced. After a crash either the old content
 // is there or the new.
 func replaceFile(fsys FS, path string, content []byte) error {
 	temp := path + ".new"
+	if err := clearTemp(fsys, temp, path); err != nil {
+		return err
+	}
 	f, err := fsys.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|noFollow, 0o600)
 	if err != nil {
 		return err

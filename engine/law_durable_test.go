@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -104,6 +105,23 @@ func TestLawFoldedIsDurable(t *testing.T) {
 			}
 		})
 		wantBefore(t, calls, "sync "+segmentName(1), "rename MANIFEST.new")
+	}
+}
+
+// Ensure that a file is replaced whole also where the temporary name is a second
+// name of it, as a loss of power in the middle of a rename may leave it on a
+// file system without a journal.
+func TestLawReplaceWithBothNames(t *testing.T) {
+	path := filepath.Join(lawDir(t), "F")
+	if err := errors.Join(os.WriteFile(path, []byte("old"), 0o600), os.Link(path, path+".new")); err != nil {
+		t.Fatal(err)
+	}
+	s := &faultFS{FS: OS, fault: fault{at: 3, times: forever, err: syscall.EIO}} // remove, create, and then nothing works
+	if err := replaceFile(s, path, []byte("new")); err == nil {
+		t.Fatal("replaceFile = nil, want a fault")
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "old" {
+		t.Errorf("the file holds %q, %v, want what it held before", got, err)
 	}
 }
 

@@ -22,7 +22,7 @@ func (s imageFS) name(name string) string { return strings.TrimPrefix(filepath.T
 func (s imageFS) Open(name string) (File, error) { return s.OpenFile(name, 0, 0) }
 
 func (s imageFS) OpenFile(name string, flag int, _ fs.FileMode) (File, error) {
-	if flag != 0 {
+	if flag&^noFollow != 0 {
 		return nil, errWrote
 	}
 	b, ok := s.img[s.name(name)]

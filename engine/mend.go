@@ -207,6 +207,9 @@ func (m *mender) replace(file string, content []byte) error {
 		return err
 	}
 	temp, path := filepath.Join(m.dir, repairTemp), filepath.Join(m.dir, filepath.FromSlash(file))
+	if err := clearTemp(m.fsys, temp, path); err != nil {
+		return err
+	}
 	if err := writeNew(m.fsys, temp, content); err != nil {
 		return err
 	}
@@ -328,7 +331,9 @@ func (m *mender) writeMark() error {
 	if !same {
 		m.act(Action{What: ActRewrite, File: markFile, Bytes: markSize, Lossless: true, Note: "written from the log, which is whole"})
 	}
-	next := mark{copy: m.id.copy, boot: m.boot, pos: e.end, durable: e.end.rev, syncedAt: m.now().UnixMilli(), generation: e.man.generation}
+	// Of no run of the machine: so the next writer makes the name durable, should
+	// this process be killed before it does, and reads the tail once more.
+	next := mark{copy: m.id.copy, pos: e.end, durable: e.end.rev, syncedAt: m.now().UnixMilli(), generation: e.man.generation}
 	next.pos.stamp = max(next.pos.stamp, e.man.folded.stamp)
 	if e.markBad == "" && e.end.rev == e.mark.pos.rev {
 		next.pos.stamp = max(next.pos.stamp, e.mark.pos.stamp)

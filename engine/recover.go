@@ -206,9 +206,10 @@ func recoverLog(fsys FS, dir string, id identity, boot bootID, o *Options) (*log
 			return nil, err
 		}
 	}
-	if e.end.rev == e.man.folded.rev {
-		// Nothing was committed since FORMAT or MANIFEST took its place. Whoever
-		// put it there may have been killed before the name was durable.
+	if e.end.rev == e.man.folded.rev || !e.current {
+		// Nothing was committed since FORMAT or MANIFEST took its place, or MARK
+		// is of a repair. Whoever put it there may have been killed before the
+		// name was durable.
 		if err := fsys.SyncDir(dir); err != nil {
 			return nil, err
 		}
