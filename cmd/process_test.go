@@ -355,7 +355,7 @@ func shellDoor(t *testing.T, db, line string) (code int, out, errs string) {
 		},
 		Syntax: func(source string, err *repl.SyntaxError) { s.reportSyntax(source, err) },
 	}
-	if err := errors.Join(loop.Run(), s.Close()); err != nil {
+	if err := errors.Join(loop.Run(t.Context()), s.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return code, o.String(), e.String()

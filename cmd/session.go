@@ -70,6 +70,10 @@ type Session struct {
 	// reading is the state for reads that were sent together, see runReads.
 	reading engine.Tx
 	use     *string // the family that use chose in this line; nil: none
+
+	// completing says that the shell asks what completes a word. Keys are then
+	// not looked up at once: keysWanted says that they would have been.
+	completing, keysWanted bool
 }
 
 // openKey is the settings that a store is opened with.

@@ -50,7 +50,7 @@ func (s *Session) runShell(ctx context.Context) error {
 	}
 	defer editor.Close()
 	if s.OutTerminal {
-		s.ask = editor.ReadLine
+		s.ask = func(question string) (string, error) { return editor.Ask(ctx, question) }
 	}
 	s.remark("kvsh on " + s.path() + "\n\"help\" lists the commands, Ctrl-D leaves")
 	s.runRC(ctx)
@@ -62,7 +62,7 @@ func (s *Session) runShell(ctx context.Context) error {
 		},
 		Syntax: func(source string, e *repl.SyntaxError) { s.reportSyntax(source, e) },
 	}
-	err = loop.Run()
+	err = loop.Run(ctx)
 	if s.tx != nil && s.tx.Writes() > 0 {
 		s.remark(fmt.Sprintf("the open transaction was discarded with %s", plural(int64(s.tx.Writes()), "write")))
 	}
@@ -204,49 +204,4 @@ func (s *Session) reportSyntax(source string, e *repl.SyntaxError) {
 	start := strings.LastIndexByte(source[:e.Offset], '\n') + 1
 	line, _, _ := strings.Cut(source[start:], "\n")
 	fmt.Fprintf(s.errs, "  %s\n  %s^\n", line, strings.Repeat(" ", len([]rune(source[start:e.Offset]))))
-}
-
-// TerminalEditor reads lines at a terminal: with an editor where the cursor
-// can be moved, else plainly.
-func TerminalEditor(s *Session) (repl.Editor, error) {
-	if !s.OutTerminal || s.Getenv("TERM") == "dumb" || s.Getenv("TERM") == "" {
-		return repl.NewPlainEditor(s.In, s.errs), nil
-	}
-	return repl.NewEditor(io.NopCloser(os.Stdin), os.Stdout, s.historyFile(), s.complete)
-}
-
-// historyFile is the file of the history, made readable by its owner alone.
-func (s *Session) historyFile() string {
-	dir := s.Getenv("XDG_STATE_HOME")
-	if dir == "" {
-		dir = filepath.Join(s.Getenv("HOME"), ".local", "state")
-	}
-	dir = filepath.Join(dir, "kvsh")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return ""
-	}
-	name := filepath.Join(dir, "history")
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return ""
-	}
-	f.Close()
-	return name
-}
-
-// complete is the words that may stand at the end of a line: commands first,
-// then keys.
-func (s *Session) complete(line string) []string {
-	start := strings.LastIndexAny(line, " \t;") + 1
-	if strings.TrimSpace(line[:start]) == "" {
-		var names []string
-		for _, c := range newRoot(s, nil).Commands() {
-			if c.IsAvailableCommand() {
-				names = append(names, c.Name())
-			}
-		}
-		return names
-	}
-	keys, _ := s.keysFrom(context.Background(), line[start:])
-	return keys
 }

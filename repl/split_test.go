@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -289,7 +290,7 @@ type linesEditor struct {
 	history []string
 }
 
-func (e *linesEditor) ReadLine(prompt string) (string, error) {
+func (e *linesEditor) ReadLine(_ context.Context, prompt string) (string, error) {
 	e.prompts = append(e.prompts, prompt)
 	if len(e.lines) == 0 {
 		return "", io.EOF
@@ -300,6 +301,10 @@ func (e *linesEditor) ReadLine(prompt string) (string, error) {
 		return "", ErrInterrupt
 	}
 	return line, nil
+}
+
+func (e *linesEditor) Ask(ctx context.Context, question string) (string, error) {
+	return e.ReadLine(ctx, question)
 }
 func (e *linesEditor) Remember(c string) { e.history = append(e.history, c) }
 func (e *linesEditor) Close() error      { return nil }
@@ -317,7 +322,7 @@ func TestShell(t *testing.T) {
 		},
 		Syntax: func(string, *SyntaxError) { bad++ },
 	}
-	if err := s.Run(); err != nil {
+	if err := s.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"a|b\nc", "secret", "d", "e", "quit"}; !slices.Equal(got, want) {
