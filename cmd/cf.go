@@ -24,7 +24,7 @@ func newCfLs(s *Session) *cobra.Command {
 	return &cobra.Command{
 		Use:         "ls",
 		Short:       "List the column families",
-		Example:     "kvsh cf ls",
+		Example:     "kvsh cf ls\nkvsh cf ls --json",
 		Args:        operands(0, 0),
 		Annotations: exits("0"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -64,7 +64,7 @@ func newCfRm(s *Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:         "rm NAME",
 		Short:       "Delete a column family with its keys",
-		Example:     "kvsh cf rm -y drafts",
+		Example:     "kvsh cf rm -y drafts\nkvsh --dry-run cf rm drafts",
 		Args:        operands(1, 1),
 		Annotations: exits("0, 1 no such family, 6 needs -y"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -86,7 +86,7 @@ func (s *Session) removeFamily(ctx context.Context, name string) error {
 	family := s.set.Family
 	s.set.Family = name
 	defer func() { s.set.Family = family }()
-	n, err := s.countRange(ctx, engine.Range{})
+	n, err := s.countRange(ctx, engine.Range{}, moment{})
 	if err != nil {
 		return err
 	}

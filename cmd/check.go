@@ -16,8 +16,15 @@ func newCheck(s *Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check [PATH]",
 		Short: "Check every file of the database, change nothing",
-		Long: `Reads every file and says in one verdict whether all is what was written, with
-a line for each fault: file, offset, revision, reason, keys. Never writes.`,
+		Long: `Reads every file and says in one verdict whether all is what was written. Never
+writes. A row for each fault comes before it: file, offset, rev, reason, then
+"acknowledged" (yes, no, or unknown: whether what is lost there had been
+acknowledged to its writer), "keys" (up to 20 of the keys concerned, as words),
+and of a place in a table "keys_from", "keys_to" and "entries": the span of the
+keys and how many entries are lost. The last row is the verdict: clean, torn
+(the next write mends it, nothing acknowledged is lost) or damaged; then rev,
+files, bytes, records, tables, entries, probes, faults. In --json what is not
+known is left out.`,
 		Example:     "kvsh check\nkvsh check --deep --json",
 		Args:        operands(0, 1),
 		Annotations: exits("0 sound, 4 damaged"),
@@ -54,7 +61,9 @@ func (s *Session) checked(r *engine.Report) error {
 		rows, err := s.rows(
 			format.Column{Name: "file", Kind: format.Text}, format.Column{Name: "offset", Kind: format.Int},
 			format.Column{Name: "rev", Kind: format.Int}, format.Column{Name: "reason", Kind: format.Text},
-			format.Column{Name: "acknowledged", Kind: format.Text}, format.Column{Name: "keys", Kind: format.Bytes})
+			format.Column{Name: "acknowledged", Kind: format.Text}, format.Column{Name: "keys", Kind: format.Bytes},
+			format.Column{Name: "keys_from", Kind: format.Bytes}, format.Column{Name: "keys_to", Kind: format.Bytes},
+			format.Column{Name: "entries", Kind: format.Int})
 		if err != nil {
 			return err
 		}
@@ -64,7 +73,15 @@ func (s *Session) checked(r *engine.Report) error {
 			for _, key := range f.Keys {
 				keys = append(keys, format.Word([]byte(key)))
 			}
-			if err := rows.Row(f.File, f.Offset, known(f.Rev), f.Reason, f.Acknowledged, strings.Join(keys, " ")); err != nil {
+			var from, to, entries any
+			if f.KeysTo != "" {
+				from, to = f.KeysFrom, f.KeysTo
+			}
+			if f.Entries > 0 {
+				entries = f.Entries
+			}
+			err := rows.Row(f.File, f.Offset, known(f.Rev), f.Reason, f.Acknowledged, strings.Join(keys, " "), from, to, entries)
+			if err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,6 +63,16 @@ type refusedError struct {
 
 func (e *refusedError) Error() string { return e.reason }
 
+// A dataError is data that was read well and that the database does not take.
+type dataError struct {
+	name string // of the file; empty: stdin
+	err  error
+}
+
+func (e *dataError) Error() string { return cmp.Or(e.name, "stdin") + ": " + e.err.Error() }
+
+func (e *dataError) Unwrap() error { return e.err }
+
 // A missingError says that there is no database where one was to be read.
 type missingError struct{ path string }
 
@@ -97,6 +108,7 @@ func exitCode(err error) int {
 		refused *refusedError
 		input   *format.InputError
 		program *childError
+		data    *dataError
 	)
 	switch {
 	case err == nil:
@@ -117,8 +129,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &refused):
 		return exitRefused
-	case errors.As(err, &input) && input.Err == nil, errors.Is(err, format.ErrNUL), errors.Is(err, format.ErrEnvName),
-		errors.Is(err, format.ErrNotHeld):
+	case errors.As(err, &input) && input.Err == nil, errors.As(err, &data), errors.Is(err, format.ErrNUL), errors.Is(err, format.ErrEnvName),
+		errors.Is(err, format.ErrNotHeld), errors.Is(err, engine.ErrForeign):
 		return exitBadInput
 	case errors.Is(err, engine.ErrNoDatabase):
 		return exitIO
@@ -158,8 +170,11 @@ func hint(err error) string {
 		usage   *usageError
 		refused *refusedError
 		missing *missingError
+		absent  *noHandlerError
 	)
 	switch {
+	case errors.As(err, &absent):
+		return `"kvsh handler ls" lists them, and "kvsh handler add" stores one`
 	case errors.As(err, &usage):
 		return usage.hint
 	case errors.As(err, &refused):
@@ -170,6 +185,8 @@ func hint(err error) string {
 		return "look before trying again: the write may be there"
 	case errors.Is(err, engine.ErrConflict):
 		return "nothing was written; run the transaction again"
+	case errors.Is(err, engine.ErrHistoryGone):
+		return `"kvsh config history.keep" says how long history is kept`
 	case errors.Is(err, engine.ErrDamaged):
 		return `"kvsh check" shows what is affected; "kvsh snapshot restore" brings back a snapshot`
 	case errors.Is(err, engine.ErrBusy):
@@ -192,14 +209,24 @@ func named(command, key string, err error) error {
 	return fmt.Errorf("%s %s: %w", command, quoted(key), err)
 }
 
-// quoted is a key as it stands in a message: a long one by its beginning, so
+// quoted is a word as it stands in a message: a long one by its beginning, so
 // that what is wrong with it can be seen.
-func quoted(key string) string {
-	const most = 64 // bytes
-	if len(key) <= most {
-		return strconv.Quote(key)
+func quoted(word string) string {
+	if len(word) <= mostShown {
+		return strconv.Quote(word)
 	}
-	return strconv.Quote(key[:most]) + "…"
+	return strconv.Quote(word[:mostShown]) + "…"
+}
+
+// mostShown is how much of a word of the user stands in a message, in bytes.
+const mostShown = 64
+
+// shortened is a word as it stands in a message without quotes.
+func shortened(word string) string {
+	if len(word) <= mostShown {
+		return word
+	}
+	return word[:mostShown] + "…"
 }
 
 // isConflict reports whether an error is a transaction that was lost.

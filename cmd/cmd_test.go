@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"github.com/spf13/cobra"
 
 	"kvsh/engine"
 	"kvsh/format"
@@ -33,7 +32,9 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("KVSH_DB", e.Getenv("WORK")+"/t.kv")
 			e.Setenv("HOME", e.Getenv("WORK"))
-			return nil
+			examples, err := filepath.Abs("../scripts/handlers")
+			e.Setenv("HANDLERS", examples)
+			return err
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -41,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"code":      expectCode,
 			"flip":      flip,
 			"fliptable": flipTable,
+			"flipblock": flipBlock,
 		},
 	})
 }
@@ -90,6 +92,25 @@ func flipTable(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has %d tables, want 1", args[0], len(names))
 	}
 	flip(ts, false, []string{names[0], "20"})
+}
+
+// flipBlock is the script command "flipblock DB keys|values": one bit changes
+// in the first such part of the only table of the database.
+func flipBlock(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flipblock DB keys|values")
+	}
+	names, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "tables", "*.kvt"))
+	ts.Check(err)
+	if len(names) != 1 {
+		ts.Fatalf("%s has %d tables, want 1", args[0], len(names))
+	}
+	at := int64(0)
+	ts.Check(engine.Inspect(context.Background(), nil, names[0], 0, func(p engine.Piece) bool {
+		at = p.Offset
+		return p.What != args[1]
+	}))
+	flip(ts, false, []string{names[0], fmt.Sprint(at)})
 }
 
 func TestExitCodes(t *testing.T) {
@@ -236,82 +257,6 @@ func TestFlagsEndWithTheLine(t *testing.T) {
 		if after := fmt.Sprint(s.set); after != before {
 			t.Errorf("settings after %q = %v, want %v", line, after, before)
 		}
-	}
-}
-
-// walk calls fn for every command of the tree.
-func walk(c *cobra.Command, fn func(*cobra.Command)) {
-	fn(c)
-	for _, child := range c.Commands() {
-		walk(child, fn)
-	}
-}
-
-// needDirectory are the commands whose examples need a database in a
-// directory, with engine calls that this build does not have.
-func needDirectory(name string) bool {
-	switch strings.Fields(name)[0] {
-	case "check", "log", "snapshot", "config", "compact", "init":
-		return true
-	}
-	return false
-}
-
-// Every command has help with examples that run, exit codes, and lines that
-// fit a terminal of 80 columns.
-func TestHelp(t *testing.T) {
-	root, _, _ := testSession(t)
-	walk(newRoot(root, nil), func(c *cobra.Command) {
-		var page bytes.Buffer
-		writeHelp(&page, c)
-		for line := range strings.Lines(page.String()) {
-			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > helpWidth {
-				t.Errorf("help of %q: %d columns: %q", c.Name(), n, line)
-			}
-		}
-		if !c.HasParent() || c.HasSubCommands() {
-			return
-		}
-		name := commandName(c)
-		if c.Annotations["exits"] == "" || c.Example == "" {
-			t.Errorf("help of %q has no exit codes or no example", name)
-		}
-		if needDirectory(name) || name == "shell" || name == "edit" { // these two want a person
-			return
-		}
-		for example := range strings.Lines(c.Example) {
-			runExample(t, name, strings.TrimSpace(example))
-		}
-	})
-}
-
-// runExample runs one example of help in a directory of its own.
-func runExample(t *testing.T, name, example string) {
-	t.Helper()
-	commands, err := repl.Split(nil, example, repl.ShellDoor)
-	if err != nil || len(commands) != 1 || commands[0].Words[0].Text != "kvsh" {
-		t.Errorf("example of %q does not call kvsh: %q, %v", name, example, err)
-		return
-	}
-	words := commands[0].Texts(nil)[1:]
-	t.Chdir(t.TempDir())
-	for file, data := range map[string]string{
-		"users.jsonl": `{"key":"user:9","value":"Kay"}` + "\n",
-		"users.csv":   "key,value\n9,Kay\n",
-	} {
-		if err := os.WriteFile(file, []byte(data), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s, _, errs := testSession(t)
-	if words[0] == "-c" {
-		s.set.commands = []string{"c" + words[1]}
-		err = s.runDoor(t.Context())
-	} else {
-		err = s.runLine(t.Context(), words)
-	}
-	if code := exitCode(err); code != exitYes {
-		t.Errorf("example %q ends with %d: %v %s", example, code, err, errs)
 	}
 }
 

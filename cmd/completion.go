@@ -15,7 +15,7 @@ func newCompletion(s *Session) *cobra.Command {
 		Use:         "completion bash|zsh|fish|powershell",
 		Short:       "Print what makes Tab work in your shell",
 		Long:        "Prints a script for your shell, which completes commands, flags and keys.",
-		Example:     "kvsh completion bash",
+		Example:     "kvsh completion bash\nkvsh completion fish",
 		Args:        operands(1, 1),
 		ValidArgs:   []string{"bash", "zsh", "fish", "powershell"},
 		Annotations: exits("0, 2 unknown shell"),
@@ -31,7 +31,7 @@ func newCompletion(s *Session) *cobra.Command {
 			case "powershell":
 				return root.GenPowerShellCompletionWithDesc(s.out)
 			}
-			return usageOf(c, "unknown shell %q", args[0])
+			return usageOf(c, "unknown shell %s", quoted(args[0]))
 		},
 	}
 }

@@ -15,8 +15,12 @@ func newConfig(s *Session) *cobra.Command {
 		Use:   "config [NAME [VALUE]]",
 		Short: "Show or change settings of the database",
 		Long: `Shows the settings of the database and where each comes from, or changes one:
-sync (always, interval, never) and history.keep (a time span).`,
-		Example:     "kvsh config\nkvsh config sync\nkvsh config history.keep 30d",
+sync is when a write is on the disk for sure: always (before it is answered),
+interval (a second later) or never (as the system likes); history.keep is the
+time span, like 7d, for which earlier values can be read; limit.key, limit.value
+and limit.transaction are the most bytes that are taken from now on, like 64KiB.`,
+		Example: "kvsh config\nkvsh config sync\nkvsh config history.keep 30d\n" +
+			"kvsh config limit.value 64KiB",
 		Args:        operands(0, 2),
 		Annotations: exits("0, 2 unknown setting or value"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -50,7 +54,7 @@ func (s *Session) showSettings(ctx context.Context, names []string) error {
 				return err
 			}
 		}
-		return usagef("unknown setting %q", names[0])
+		return usagef("unknown setting %s", quoted(names[0]))
 	}
 	rows, err := s.rows(format.Column{Name: "name", Kind: format.Text},
 		format.Column{Name: "value", Kind: format.Text}, format.Column{Name: "source", Kind: format.Text})
@@ -68,7 +72,7 @@ func (s *Session) showSettings(ctx context.Context, names []string) error {
 		}
 	}
 	if !found && len(names) == 1 {
-		return usagef("unknown setting %q", names[0])
+		return usagef("unknown setting %s", quoted(names[0]))
 	}
 	return rows.Close()
 }

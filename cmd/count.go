@@ -10,13 +10,16 @@ import (
 )
 
 func newCount(s *Session) *cobra.Command {
-	var sel selector
+	var (
+		sel selector
+		at  moment
+	)
 	c := &cobra.Command{
 		Use:         "count [PATTERN]",
 		Short:       "Print how many keys there are",
-		Example:     "kvsh count\nkvsh count 'user:*'\nkvsh count --prefix user:",
+		Example:     "kvsh count\nkvsh count 'user:*'\nkvsh count --prefix user:\nkvsh count --at 1",
 		Args:        operands(0, 1),
-		Annotations: exits("0"),
+		Annotations: exits("0, 1 no such revision"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				sel.pattern = args[0]
@@ -27,7 +30,7 @@ func newCount(s *Session) *cobra.Command {
 			}
 			var n int64
 			if !none {
-				n, err = s.countRange(c.Context(), r)
+				n, err = s.countRange(c.Context(), r, at)
 			}
 			if err != nil {
 				return fmt.Errorf("count: %w", err)
@@ -36,11 +39,12 @@ func newCount(s *Session) *cobra.Command {
 		},
 	}
 	sel.bind(c)
+	at.bindAt(c)
 	return c
 }
 
-func (s *Session) countRange(ctx context.Context, r engine.Range) (n int64, err error) {
-	err = s.view(ctx, func(tx engine.Tx) error {
+func (s *Session) countRange(ctx context.Context, r engine.Range, at moment) (n int64, err error) {
+	err = s.viewAt(ctx, at, func(tx engine.Tx) error {
 		n, err = tx.Count(ctx, r)
 		return err
 	})

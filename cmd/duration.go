@@ -11,7 +11,7 @@ import (
 // d and w for days of 24 hours and weeks of 7 days, which come before the
 // smaller ones: 90s, 10m, 1h30m, 7d, 2w, 1d12h. It is never negative.
 func parseDuration(text string) (time.Duration, error) {
-	bad := usagef("not a time span: %q", text)
+	bad := usagef("not a time span: %s", quoted(text))
 	bad.(*usageError).hint = "a time span is like 90s, 10m, 1h30m, 7d or 2w"
 	rest, total := text, time.Duration(0)
 	for _, unit := range []struct {
@@ -85,7 +85,7 @@ func parseTime(text string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, &usageError{
-		reason: fmt.Sprintf("not a moment: %q", text),
+		reason: fmt.Sprintf("not a moment: %s", quoted(text)),
 		hint:   "a moment is like 2030-01-31T08:00:00Z, '2030-01-31 08:00' or 2030-01-31",
 	}
 }

@@ -11,22 +11,25 @@ import (
 )
 
 func newExists(s *Session) *cobra.Command {
-	return &cobra.Command{
+	var at moment
+	c := &cobra.Command{
 		Use:               "exists KEY…",
 		Short:             "Answer by the exit code whether keys are there",
-		Example:           "kvsh exists user:1",
+		Example:           "kvsh exists user:1\nkvsh exists --at 1 user:1",
 		Args:              operands(1, -1),
 		ValidArgsFunction: completeKeys(s),
 		Annotations:       exits("0 all are there, 1 one is missing"),
-		RunE:              func(c *cobra.Command, args []string) error { return s.exists(c.Context(), args) },
+		RunE:              func(c *cobra.Command, args []string) error { return s.exists(c.Context(), args, at) },
 	}
+	at.bindAt(c)
+	return c
 }
 
 // exists answers whether all keys are there. It is silent but in the
 // interactive shell, where nobody sees an exit code.
-func (s *Session) exists(ctx context.Context, keys []string) error {
+func (s *Session) exists(ctx context.Context, keys []string, at moment) error {
 	answer := "yes"
-	err := s.view(ctx, func(tx engine.Tx) error {
+	err := s.viewAt(ctx, at, func(tx engine.Tx) error {
 		for _, key := range keys {
 			_, err := tx.Get(ctx, key)
 			if errors.Is(err, engine.ErrNotFound) {

@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,10 +33,10 @@ one. Formats: jsonl (the default), json, csv, tsv, kvsh, nul, env, dump
 all there is: what has an expiry, or is in a family, is refused unless --bare
 leaves that out. With -o the file appears whole or not at all; its name says the
 format if --format does not, and .gz or .zst at the end compresses it.`,
-		Example:           "kvsh export --prefix user:\nkvsh export --format csv 'user:*'\nkvsh export -o backup.jsonl.zst",
+		Example:           "kvsh export --prefix user:\nkvsh export --format csv 'user:*'\nkvsh export -o backup.jsonl.zst\nkvsh export --at 1",
 		Args:              operands(0, 1),
 		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0, 3 the file cannot be written, 7 the format cannot hold the data"),
+		Annotations:       exits("0, 1 no such revision, 3 the file cannot be written, 7 the format cannot hold the data"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				sel.pattern = args[0]
@@ -46,6 +48,7 @@ format if --format does not, and .gz or .zst at the end compresses it.`,
 		},
 	}
 	sel.bind(c)
+	o.at.bindAt(c)
 	f := c.Flags()
 	f.StringVar(&o.format, "format", "", "the format `F`")
 	f.StringVarP(&o.target, "output", "o", "", "write to `FILE`, - for stdout")
@@ -59,6 +62,7 @@ type exportOptions struct {
 	format, target string
 	all            bool // families
 	bare           bool // without what the format cannot hold
+	at             moment
 }
 
 // export writes a selection to the output or to a file.
@@ -116,7 +120,7 @@ func parseFormat(name string) (format.Format, error) {
 	f, err := format.ParseFormat(name)
 	if err != nil {
 		return f, &usageError{
-			reason: fmt.Sprintf("--format: unknown format %q", name),
+			reason: fmt.Sprintf("--format: unknown format %s", quoted(name)),
 			hint:   "formats are " + strings.Join(format.FormatNames(), " "),
 		}
 	}
@@ -130,7 +134,7 @@ func (s *Session) exportTo(ctx context.Context, sel selector, o exportOptions, f
 	}
 	var x format.Exporter
 	left := 0 // families
-	err = s.view(ctx, func(tx engine.Tx) error {
+	err = s.viewAt(ctx, o.at, func(tx engine.Tx) error {
 		x, err = format.NewExporter(w, f, format.ExportOptions{
 			Database: filepath.Base(s.path()), Rev: uint64(tx.Rev()), Time: tx.Now(), Bare: o.bare,
 		})
@@ -238,6 +242,10 @@ func writeFile(name string, write func(io.Writer) error) error {
 	dir := filepath.Dir(name)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*.tmp")
 	if err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			path.Path = name // the temporary one tells nobody anything
+		}
 		return err
 	}
 	defer os.Remove(f.Name()) // fails when all went well: the name is gone

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,7 @@ type getOptions struct {
 	fallback    string // printed for a key that is not there
 	hasFallback bool
 	raw         bool // never a newline
+	at          moment
 }
 
 func newGet(s *Session) *cobra.Command {
@@ -27,10 +29,10 @@ func newGet(s *Session) *cobra.Command {
 		Long: `Prints the values in the order asked. Into a file or pipe the value of one key
 goes byte for byte; on a terminal, in the shell and in scripts, and after each
 of several values, there is a newline.`,
-		Example:           "kvsh get user:1\nkvsh get user:1 user:2\nkvsh get --default none user:9\nkvsh get --json user:1",
+		Example:           "kvsh get user:1\nkvsh get user:1 user:2\nkvsh get --default none user:9\nkvsh get --json user:1\nkvsh get --at 1 user:1",
 		Args:              operands(1, -1),
 		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0 all are there, 1 a key is missing"),
+		Annotations:       exits("0 all are there, 1 a key is missing, or there is no such revision"),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.hasFallback = c.Flags().Changed("default")
 			return s.get(c.Context(), args, o)
@@ -38,6 +40,7 @@ of several values, there is a newline.`,
 	}
 	c.Flags().StringVar(&o.fallback, "default", "", "print `V` for a key that is not there")
 	c.Flags().BoolVar(&o.raw, "raw", false, "never a newline behind a value")
+	o.at.bindAt(c)
 	return c
 }
 
@@ -51,8 +54,8 @@ func (s *Session) get(ctx context.Context, keys []string, o getOptions) error {
 		}
 	}
 	var answer error
-	err := s.view(ctx, func(tx engine.Tx) error {
-		print, end, err := s.valuePrinter(m, len(keys) > 1, o.raw)
+	err := s.viewAt(ctx, o.at, func(tx engine.Tx) error {
+		print, end, err := s.valuePrinter(m, len(keys) > 1, o.raw, tx.Now())
 		if err != nil {
 			return err
 		}
@@ -82,13 +85,13 @@ func (s *Session) get(ctx context.Context, keys []string, o getOptions) error {
 
 // valuePrinter is how get writes its values: print for each entry, end behind
 // the last one.
-func (s *Session) valuePrinter(m format.Mode, several, raw bool) (print func(engine.Entry) error, end func() error, err error) {
+func (s *Session) valuePrinter(m format.Mode, several, raw bool, now time.Time) (print func(engine.Entry) error, end func() error, err error) {
 	if isRecordMode(m) || m == format.Kvsh {
 		columns := recordColumns
 		if m == format.Kvsh {
 			columns = scriptColumns
 		}
-		return s.rowWriter(columns)
+		return s.rowWriter(columns, now)
 	}
 	newline := (several || s.endsValues()) && !raw
 	print = func(e engine.Entry) error {

@@ -55,13 +55,13 @@ func parseGlob(pattern string) (glob, error) {
 		case '[':
 			set, size, err := parseSet(pattern[i:])
 			if err != nil {
-				return nil, usagef("pattern %q: %v", pattern, err)
+				return nil, usagef("pattern %s: %v", quoted(pattern), err)
 			}
 			g = append(g, set)
 			i += size
 		case '\\':
 			if i == len(pattern) {
-				return nil, usagef(`pattern %q: nothing after "\"`, pattern)
+				return nil, usagef(`pattern %s: nothing after "\"`, quoted(pattern))
 			}
 			c, n = nextChar(pattern[i:])
 			i += n

@@ -19,6 +19,7 @@ type grepOptions struct {
 	ignoreCase bool
 	fixed      bool // the expression is the text itself
 	keysOnly   bool
+	at         moment
 }
 
 func newGrep(s *Session) *cobra.Command {
@@ -32,7 +33,7 @@ func newGrep(s *Session) *cobra.Command {
 		Long: `Prints the lines of values in which the regular expression RE is found: key,
 number of the line, line. PATTERN and the flags of a selection choose the keys
 whose values are searched; --limit bounds those, not the lines found.`,
-		Example:     "kvsh grep '^A'\nkvsh grep -i -l ADA 'user:*'\nkvsh grep -F n --suffix :1",
+		Example:     "kvsh grep '^A'\nkvsh grep -i -l ADA 'user:*'\nkvsh grep -F n --suffix :1\nkvsh grep --at 1 Ada",
 		Args:        operands(1, 2),
 		Annotations: exits("0 found, 1 not found"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -43,7 +44,7 @@ whose values are searched; --limit bounds those, not the lines found.`,
 			if err != nil {
 				return usageOf(c, "RE: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 			}
-			found, err := s.grep(c.Context(), re, sel, o.keysOnly)
+			found, err := s.grep(c.Context(), re, sel, o)
 			if err != nil {
 				return fmt.Errorf("grep: %w", err)
 			}
@@ -58,6 +59,7 @@ whose values are searched; --limit bounds those, not the lines found.`,
 	f.BoolVarP(&o.keysOnly, "keys", "l", false, "print only the keys")
 	f.BoolVarP(&o.fixed, "fixed", "F", false, "RE is the text to find, not an expression")
 	sel.bind(c)
+	o.at.bindAt(c)
 	return c
 }
 
@@ -73,13 +75,13 @@ func (o *grepOptions) compile(text string) (*regexp.Regexp, error) {
 
 // grep writes the lines of values in which an expression is found, or their
 // keys, and reports whether there were any.
-func (s *Session) grep(ctx context.Context, re *regexp.Regexp, sel selector, keysOnly bool) (found bool, err error) {
+func (s *Session) grep(ctx context.Context, re *regexp.Regexp, sel selector, o grepOptions) (found bool, err error) {
 	r, none, err := sel.resolve()
 	if err != nil {
 		return false, err
 	}
 	columns := []format.Column{{Name: "key", Kind: format.Bytes}}
-	if !keysOnly {
+	if !o.keysOnly {
 		columns = append(columns, format.Column{Name: "line", Kind: format.Int}, format.Column{Name: "text", Kind: format.Bytes})
 	}
 	rows, err := s.rows(columns...)
@@ -92,7 +94,7 @@ func (s *Session) grep(ctx context.Context, re *regexp.Regexp, sel selector, key
 				continue
 			}
 			found = true
-			if keysOnly {
+			if o.keysOnly {
 				return rows.Row(e.Key)
 			}
 			if err := rows.Row(e.Key, n, line); err != nil {
@@ -101,7 +103,7 @@ func (s *Session) grep(ctx context.Context, re *regexp.Regexp, sel selector, key
 		}
 		return nil
 	}
-	err = s.view(ctx, func(tx engine.Tx) error {
+	err = s.viewAt(ctx, o.at, func(tx engine.Tx) error {
 		if none {
 			return nil
 		}

@@ -11,34 +11,33 @@ import (
 )
 
 func newHash(s *Session) *cobra.Command {
-	var at uint64
+	var at moment
 	c := &cobra.Command{
 		Use:   "hash",
 		Short: "Print a digest of the state, equal on equal copies",
 		Long: `Prints a digest of all keys, values and expiries in all column families. It is
 equal on a database and its copy, snapshot or restored backup, whatever their
-revisions, and differs where anything else does. With --json also the revision
+revisions, and differs where anything else does. What has expired does not
+count; --at takes it as it was, so that the digest of a revision stays the same,
+and is that of a snapshot of it too. With --json also the revision
 and the number of keys. It reads everything once. It finds accidents; it is no
 proof against somebody who means to deceive.`,
-		Example:     "kvsh hash\nkvsh hash --json",
+		Example:     "kvsh hash\nkvsh hash --json\nkvsh hash --at 1",
 		Args:        operands(0, 0),
 		Annotations: exits("0, 1 no such revision"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if c.Flags().Changed("at") && at == 0 {
-				return usageOf(c, "--at: revisions begin at 1")
-			}
-			if err := s.hash(c.Context(), engine.Rev(at)); err != nil {
+			if err := s.hash(c.Context(), at); err != nil {
 				return fmt.Errorf("hash: %w", err)
 			}
 			return nil
 		},
 	}
-	c.Flags().Uint64Var(&at, "at", 0, "of the state at revision `R`")
+	at.bindAt(c)
 	return c
 }
 
 // hash writes the digest of what there is to read, or of an earlier revision.
-func (s *Session) hash(ctx context.Context, at engine.Rev) error {
+func (s *Session) hash(ctx context.Context, at moment) error {
 	var (
 		digest engine.Digest
 		keys   int64
@@ -67,17 +66,4 @@ func (s *Session) hash(ctx context.Context, at engine.Rev) error {
 		return s.row(columns, digest.String(), uint64(rev), keys)
 	}
 	return s.row(columns, digest.String())
-}
-
-// viewAt runs fn on the state of a revision, or, with engine.Newest, on what
-// there is to read.
-func (s *Session) viewAt(ctx context.Context, at engine.Rev, fn func(engine.Tx) error) error {
-	if at == engine.Newest {
-		return s.view(ctx, fn)
-	}
-	store, err := s.open(ctx, toRead)
-	if err != nil {
-		return err
-	}
-	return store.View(ctx, at, func(tx engine.Tx) error { return fn(s.family(tx)) })
 }

@@ -48,6 +48,7 @@ func writeHelp(w io.Writer, c *cobra.Command) {
 	}
 	if text := exitLines(c); text != "" {
 		fmt.Fprintf(w, "\nExit codes:\n  %s\n", strings.ReplaceAll(text, "\n", "\n  "))
+		fmt.Fprint(w, "\n\"kvsh help\" lists the flags and exit codes that all commands share.\n")
 	}
 	if c.HasSubCommands() {
 		fmt.Fprintf(w, "\n\"kvsh help %s COMMAND\" explains one of them.\n", commandName(c))
@@ -93,6 +94,13 @@ Usage:
   kvsh [flags] [DB] COMMAND …    one command; without one: a shell, or a script
                                  from stdin
   kvsh -c 'CMD; CMD' | -f FILE   several commands
+
+First steps:
+  kvsh -d notes.kv set user:1 Ada    the first write creates the database
+  kvsh -d notes.kv get user:1
+  kvsh -d notes.kv                   the shell, with all commands
+
+Each write gets a number, its revision: 1, 2, 3 and so on.
 `)
 	for _, group := range root.Groups() {
 		fmt.Fprintf(w, "\n%s:\n", strings.ToUpper(group.Title[:1])+group.Title[1:])

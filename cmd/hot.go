@@ -20,7 +20,7 @@ func (s *Session) runHot(ctx context.Context, words []string) (handled bool, err
 		}
 	case "exists":
 		if len(args) > 0 && noFlags(args) {
-			return true, s.exists(ctx, args)
+			return true, s.exists(ctx, args, moment{})
 		}
 	case "del":
 		if len(args) > 0 && noFlags(args) {

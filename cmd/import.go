@@ -94,6 +94,9 @@ func (s *Session) importFile(c *cobra.Command, args []string, o importOptions) e
 	}
 	result, w, err := s.load(p.context(c.Context()), items, on)
 	p.end()
+	if errors.Is(err, engine.ErrTooLarge) {
+		return &dataError{name, err} // a record that no command would take either
+	}
 	if err != nil {
 		return err
 	}
@@ -112,7 +115,7 @@ func conflictRule(name string) (engine.OnConflict, error) {
 	case "fail":
 		return engine.Fail, nil
 	}
-	return 0, &usageError{reason: fmt.Sprintf("--on-conflict: unknown rule %q", name), hint: "rules are replace, keep, fail"}
+	return 0, &usageError{reason: fmt.Sprintf("--on-conflict: unknown rule %s", quoted(name)), hint: "rules are replace, keep, fail"}
 }
 
 // importer opens what a file holds.

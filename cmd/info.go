@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +45,7 @@ func (s *Session) info(ctx context.Context) error {
 		if keys, err = tx.Count(ctx, engine.Range{}); err != nil {
 			return err
 		}
-		families, err = tx.Families(ctx)
+		families, err = userFamilies(ctx, tx)
 		return err
 	})
 	if err != nil {
@@ -57,6 +58,11 @@ func (s *Session) info(ctx context.Context) error {
 			return err
 		}
 		facts = append(facts, localFacts(&i)...)
+		around, err := aroundFacts(ctx, &i)
+		if err != nil {
+			return err
+		}
+		facts = append(facts, around...)
 	}
 	return s.facts(facts)
 }
@@ -91,6 +97,8 @@ func (s *Session) facts(facts []fact) error {
 // factText is a fact as one cell of text.
 func (s *Session) factText(f fact) string {
 	switch v := f.cell.(type) {
+	case nil:
+		return ""
 	case time.Time:
 		if v.IsZero() {
 			return ""
@@ -112,6 +120,7 @@ func localFacts(i *engine.Info) []fact {
 		{"time", format.Time, i.Time},
 		{"folded", format.Int, uint64(i.Folded)},
 		{"history_from", format.Int, uint64(i.HistoryFrom)},
+		{"history_time", format.Time, i.HistoryTime},
 		{"tables", format.Int, i.Tables},
 		{"table_bytes", format.Size, i.TableBytes},
 		{"log_segments", format.Int, i.Log.Files},
@@ -130,4 +139,31 @@ func localFacts(i *engine.Info) []fact {
 			fact{"last_locked", format.Time, i.LastLockedAt})
 	}
 	return facts
+}
+
+// aroundFacts are who writes now and the newest snapshot, as far as they can be
+// told. Absent cells keep their place: the names are the same for every
+// database.
+func aroundFacts(ctx context.Context, i *engine.Info) ([]fact, error) {
+	if i.Snapshot {
+		return nil, nil
+	}
+	var holder, name, rev any
+	if pid, known := holderOf(filepath.Join(i.Path, "LOCK")); known && pid != 0 {
+		command := processName(pid)
+		if pid == i.LastPid {
+			command = i.LastCommand
+		}
+		holder = who(pid, command)
+	}
+	newest, count, err := newestSnapshot(ctx, i.Path, i.Database)
+	if count > 0 {
+		name, rev = newest.Path, uint64(newest.Rev)
+	}
+	return []fact{
+		{"lock_holder", format.Text, holder},
+		{"last_snapshot", format.Bytes, name},
+		{"last_snapshot_rev", format.Int, rev},
+		{"last_snapshot_time", format.Time, newest.Created},
+	}, err
 }

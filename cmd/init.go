@@ -14,7 +14,7 @@ func newInit(s *Session) *cobra.Command {
 		Use:         "init",
 		Short:       "Create an empty database",
 		Long:        "Creates an empty database at the path of --db. A write does so by itself.",
-		Example:     "kvsh -d notes.kv init",
+		Example:     "kvsh -d notes.kv init\nkvsh notes.kv init",
 		Args:        operands(0, 0),
 		Annotations: exits("0, 6 there is one already"),
 		RunE: func(c *cobra.Command, _ []string) error {

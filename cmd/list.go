@@ -15,36 +15,41 @@ func newList(s *Session) *cobra.Command {
 	var (
 		sel          selector
 		long, values bool
+		at           moment
 	)
 	c := &cobra.Command{
 		Use:     "list [PATTERN]",
 		Aliases: []string{"ls"},
 		Short:   "List keys",
 		Long: `Lists the keys that fit the PATTERN, sorted by bytes: * is any bytes, ? one
-character, [a-z] one of a set. Without a pattern all keys.`,
+character, [a-z] one of a set. Without a pattern all keys. What is asked by
+flags holds together with it.
+
+` + momentHelp,
 		Example: "kvsh list\nkvsh list 'user:*'\nkvsh list -l --suffix :name\n" +
-			"kvsh list -v --prefix user: --limit 10 --reverse",
+			"kvsh list -v --prefix user: --limit 10 --reverse\nkvsh list --at 1",
 		Args:              operands(0, 1),
 		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0"),
+		Annotations:       exits("0, 1 no such revision"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				sel.pattern = args[0]
 			}
-			if err := s.list(c.Context(), sel, long, values); err != nil {
+			if err := s.list(c.Context(), sel, at, long, values); err != nil {
 				return fmt.Errorf("list: %w", err)
 			}
 			return nil
 		},
 	}
 	sel.bind(c)
+	at.bindAt(c)
 	c.Flags().BoolVarP(&long, "long", "l", false, "also size, revision, age and time to live")
 	c.Flags().BoolVarP(&values, "values", "v", false, "also values")
 	return c
 }
 
 // list writes the keys of a selection.
-func (s *Session) list(ctx context.Context, sel selector, long, values bool) error {
+func (s *Session) list(ctx context.Context, sel selector, at moment, long, values bool) error {
 	r, none, err := sel.resolve()
 	if err != nil {
 		return err
@@ -59,13 +64,13 @@ func (s *Session) list(ctx context.Context, sel selector, long, values bool) err
 		values = true // they have no form for a key alone
 	}
 	r.KeysOnly = !values
-	write, end, err := s.entryWriter(m, long, values)
-	if err != nil {
-		return err
-	}
-	err = s.view(ctx, func(tx engine.Tx) error {
+	return s.viewAt(ctx, at, func(tx engine.Tx) error {
+		write, end, err := s.entryWriter(m, long, values, tx.Now())
+		if err != nil {
+			return err
+		}
 		if none {
-			return nil
+			return end()
 		}
 		for e, err := range tx.Scan(ctx, r) {
 			if err != nil {
@@ -75,16 +80,12 @@ func (s *Session) list(ctx context.Context, sel selector, long, values bool) err
 				return err
 			}
 		}
-		return nil
+		return end()
 	})
-	if err != nil {
-		return err
-	}
-	return end()
 }
 
 // entryWriter is how list writes entries: write for each, end behind the last.
-func (s *Session) entryWriter(m format.Mode, long, values bool) (write func(engine.Entry) error, end func() error, err error) {
+func (s *Session) entryWriter(m format.Mode, long, values bool, now time.Time) (write func(engine.Entry) error, end func() error, err error) {
 	if s.isPlain() && !long && !values {
 		write = func(e engine.Entry) error {
 			if _, err := s.out.WriteString(e.Key); err != nil {
@@ -111,16 +112,16 @@ func (s *Session) entryWriter(m format.Mode, long, values bool) (write func(engi
 			format.Column{Name: "age", Kind: format.Age},
 			format.Column{Name: "ttl", Kind: format.TTL})
 	}
-	return s.rowWriter(columns)
+	return s.rowWriter(columns, now)
 }
 
-// rowWriter writes entries as rows with the given columns.
-func (s *Session) rowWriter(columns []format.Column) (write func(engine.Entry) error, end func() error, err error) {
+// rowWriter writes entries as rows with the given columns. now is the time to
+// which their time to live refers.
+func (s *Session) rowWriter(columns []format.Column, now time.Time) (write func(engine.Entry) error, end func() error, err error) {
 	rows, err := s.rows(columns...)
 	if err != nil {
 		return nil, nil, err
 	}
-	now := time.Now()
 	cells := make([]any, 0, len(columns))
 	write = func(e engine.Entry) error {
 		cells = cells[:0]

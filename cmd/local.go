@@ -64,7 +64,9 @@ type (
 		Info(ctx context.Context) (engine.Info, error)
 	}
 	snapshotter interface {
+		ID() string
 		Snapshot(ctx context.Context, path string) (engine.SnapshotInfo, error)
+		Increment(ctx context.Context, path string, after engine.Rev, stamp engine.Stamp) (engine.IncrementInfo, error)
 	}
 	compacter interface {
 		Compact(ctx context.Context, o engine.CompactOptions) (engine.CompactResult, error)

@@ -74,6 +74,10 @@ func (s *Session) lock(ctx context.Context, name string, program []string) error
 	if err != nil {
 		return err
 	}
+	if s.set.DryRun {
+		s.remark("dry run: would run " + quoted(program[0]) + " holding " + name)
+		return nil
+	}
 	if isMemory(s.path()) {
 		// Nobody else can have it: the commands of a session come one by one.
 		return s.run(ctx, child{words: program, stdin: s.childStdin()})

@@ -2,12 +2,12 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,14 +20,14 @@ func newLog(s *Session) *cobra.Command {
 		Use:   "log",
 		Short: "Look into the log of transactions",
 		Long:  "Everything that was ever written stands in the log, a record a transaction.",
-	}, newLogLs(s), newLogShow(s), newLogVerify(s))
+	}, newLogLs(s), newLogShow(s), newLogStat(s), newLogGrep(s), newLogFollow(s), newLogVerify(s))
 }
 
 func newLogLs(s *Session) *cobra.Command {
 	return &cobra.Command{
 		Use:         "ls",
 		Short:       "List the segments of the log",
-		Example:     "kvsh log ls",
+		Example:     "kvsh log ls\nkvsh log ls --json",
 		Args:        operands(0, 0),
 		Annotations: exits("0, 4 damaged"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -70,40 +70,25 @@ func newLogLs(s *Session) *cobra.Command {
 	}
 }
 
-func newLogShow(s *Session) *cobra.Command {
-	return &cobra.Command{
-		Use:   "show [REV[..REV]]",
-		Short: "Show transactions: revision, time, writer, operations",
-		Long: `Shows the transactions of a span of revisions, or all, an operation a line. A
-span may be open at an end: 7.. is all from 7 on. On a terminal this is what
-became of which key; in a pipe and with --json it is all that stands in the log:
-writer, expiry, file, offset, checksums. Damaged records are shown as far as
-they can be read.`,
-		Example:     "kvsh log show 1..3\nkvsh log show --json",
-		Args:        operands(0, 1),
-		Annotations: exits("0, 1 no such revision, 4 damaged"),
-		RunE: func(c *cobra.Command, args []string) error {
-			from, to, err := revSpan(args)
-			if err == nil {
-				err = s.showLog(c.Context(), from, to)
-			}
-			if err != nil {
-				return fmt.Errorf("log show: %w", err)
-			}
-			return nil
-		},
-	}
-}
-
 // hasLog refuses what has no log: a database in memory, a snapshot.
 func hasLog(path string) error {
 	if err := onDisk(path); err != nil {
 		return err
 	}
-	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-		return fmt.Errorf("a snapshot has no log: %w", engine.ErrUnsupported)
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && !isSegment(path) {
+		e := &refusedError{reason: "a snapshot has no log", hint: `"kvsh inspect FILE" shows what any file holds`}
+		if _, err := engine.SnapshotInfoOf(nil, path); err != nil {
+			e.reason = fmt.Sprintf("%q has no log: of single files only a segment has one, and 20 digits as its name", path)
+		}
+		return e
 	}
 	return nil
+}
+
+// isSegment reports whether a file has the name of a segment of the log.
+func isSegment(path string) bool {
+	name := filepath.Base(path)
+	return len(name) == 20 && strings.Trim(name, "0123456789") == ""
 }
 
 // revSpan reads REV, REV..REV, REV.. and ..REV; 0 is an open end.
@@ -124,161 +109,14 @@ func revSpan(args []string) (from, to engine.Rev, err error) {
 		}
 		n, err := strconv.ParseUint(end.text, 10, 64)
 		if err != nil || n == 0 {
-			return 0, 0, usagef("not a revision: %q", args[0])
+			return 0, 0, usagef("not a revision: %s", quoted(args[0]))
 		}
 		*end.rev = engine.Rev(n)
 	}
 	if to != 0 && from > to {
-		return 0, 0, usagef("the span %q ends before it begins", args[0])
+		return 0, 0, usagef("the span %s ends before it begins", quoted(args[0]))
 	}
 	return from, to, nil
-}
-
-// showLog writes the transactions of a span, an operation a line, and the
-// places that are none.
-func (s *Session) showLog(ctx context.Context, from, to engine.Rev) error {
-	if err := hasLog(s.path()); err != nil {
-		return err
-	}
-	m, err := s.mode()
-	if err != nil {
-		return err
-	}
-	columns, cells := allLogColumns, allLogCells
-	if m == format.Pretty || m == format.Table || m == format.Auto && s.OutTerminal && !s.redirected {
-		columns, cells = shortLogColumns, shortLogCells
-	}
-	rows, err := s.rows(columns...)
-	if err != nil {
-		return err
-	}
-	shown := false
-	var bad, inner error
-	err = engine.Records(ctx, nil, s.path(), from, to, func(r engine.RecordInfo) bool {
-		shown = true
-		if r.Bad != "" && bad == nil {
-			bad = &engine.CorruptError{File: r.File, Offset: r.Offset, Rev: r.Rev, Reason: r.Bad}
-		}
-		if len(r.Ops) == 0 {
-			r.Ops = []engine.OpInfo{{}} // a bad place of which nothing is known
-		}
-		for i := range r.Ops {
-			if inner = rows.Row(cells(&r, &r.Ops[i])...); inner != nil {
-				return false
-			}
-		}
-		return true
-	})
-	if err := errors.Join(err, inner, rows.Close()); err != nil {
-		return err
-	}
-	if bad != nil {
-		return bad
-	}
-	if !shown && from != 0 {
-		return answerNo("no such revision: %d", from)
-	}
-	return nil
-}
-
-// shortLogColumns are what a person wants to see of an operation: what became
-// of a key, and when.
-var shortLogColumns = []format.Column{
-	{Name: "rev", Kind: format.Int},
-	{Name: "time", Kind: format.Time},
-	{Name: "op", Kind: format.Text},
-	{Name: "key", Kind: format.Bytes},
-	{Name: "value", Kind: format.Bytes},
-	{Name: "note", Kind: format.Text},
-}
-
-func shortLogCells(r *engine.RecordInfo, o *engine.OpInfo) []any {
-	var notes []string
-	if o.Family != "" {
-		notes = append(notes, "cf "+o.Family)
-	}
-	if !o.Expires.IsZero() {
-		notes = append(notes, "until "+o.Expires.Local().Format(time.DateTime))
-	}
-	if r.Bad != "" {
-		notes = append(notes, fmt.Sprintf("damaged at byte %d: %s", r.Offset, r.Bad))
-	}
-	key, value := o.Key, any(o.Value)
-	if o.Op == engine.OpIngest {
-		key, value = o.Table, plural(o.TableEntries, "entry")
-	} else if o.Op != engine.OpSet && o.Op != engine.OpSetExpiring {
-		value = nil
-	}
-	var note any
-	if len(notes) > 0 {
-		note = strings.Join(notes, ", ")
-	}
-	return []any{uint64(r.Rev), stampTime(r.Stamp), opName(o.Op), key, value, note}
-}
-
-// allLogColumns are everything that stands in a record, for programs.
-var allLogColumns = []format.Column{
-	{Name: "rev", Kind: format.Int},
-	{Name: "time", Kind: format.Time},
-	{Name: "writer", Kind: format.Text},
-	{Name: "op", Kind: format.Text},
-	{Name: "cf", Kind: format.Text},
-	{Name: "key", Kind: format.Bytes},
-	{Name: "value", Kind: format.Bytes},
-	{Name: "expires", Kind: format.Time},
-	{Name: "file", Kind: format.Text},
-	{Name: "offset", Kind: format.Int},
-	{Name: "length", Kind: format.Int},
-	{Name: "checksum", Kind: format.Text},
-	{Name: "bad", Kind: format.Text},
-	{Name: "stamp", Kind: format.Int},
-	{Name: "origin", Kind: format.Text},
-	{Name: "prev", Kind: format.Text},
-	{Name: "durable_before", Kind: format.Bool},
-	{Name: "table", Kind: format.Text},
-	{Name: "table_bytes", Kind: format.Int},
-	{Name: "table_entries", Kind: format.Int},
-}
-
-func allLogCells(r *engine.RecordInfo, o *engine.OpInfo) []any {
-	var key, value, checksum, bad, stamp, origin, prev, durable, table, tableBytes, tableEntries any
-	switch o.Op {
-	case 0: // nothing could be made out
-	case engine.OpIngest:
-		table, tableBytes, tableEntries = o.Table, o.TableSize, o.TableEntries
-	case engine.OpDelete:
-		key = o.Key
-	default:
-		key, value = o.Key, o.Value
-	}
-	if r.Stamp != 0 { // the record is whole
-		checksum, prev = fmt.Sprintf("%08x", r.Checksum), fmt.Sprintf("%08x", r.Prev)
-		stamp, origin, durable = uint64(r.Stamp), fmt.Sprintf("%016x", r.Origin), r.DurableBefore
-	}
-	if r.Bad != "" {
-		bad = r.Bad
-	}
-	return []any{
-		known(r.Rev), stampTime(r.Stamp), r.Writer, opName(o.Op), o.Family, key, value, o.Expires,
-		r.File, r.Offset, r.Length, checksum, bad, stamp, origin, prev, durable, table, tableBytes, tableEntries,
-	}
-}
-
-// stampTime is the moment of a stamp, and absent where no stamp could be read.
-func stampTime(stamp engine.Stamp) time.Time {
-	if stamp == 0 {
-		return time.Time{}
-	}
-	return stamp.Time()
-}
-
-// opName is an operation as the log commands name it; 0 is a place where none
-// could be read.
-func opName(op engine.Op) string {
-	if op == 0 {
-		return "bad"
-	}
-	return op.String()
 }
 
 func newLogVerify(s *Session) *cobra.Command {
@@ -286,10 +124,17 @@ func newLogVerify(s *Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:         "verify",
 		Short:       "Check every record of the log, change nothing",
-		Example:     "kvsh log verify",
+		Example:     "kvsh log verify\nkvsh log verify --deep",
 		Args:        operands(0, 0),
 		Annotations: exits("0 sound, 4 damaged"),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if onlySegments(s.path()) {
+				r, err := checkSegments(c.Context(), s.path())
+				if err != nil {
+					return fmt.Errorf("log verify: %w", err)
+				}
+				return s.checked(&r)
+			}
 			r, err := s.check(c.Context(), s.path(), deep)
 			if err != nil {
 				return fmt.Errorf("log verify: %w", err)
@@ -309,4 +154,44 @@ func newLogVerify(s *Session) *cobra.Command {
 	}
 	c.Flags().BoolVar(&deep, "deep", false, "also compare what the files say of each other")
 	return c
+}
+
+// onlySegments reports whether a path is a segment, or a folder of them without
+// the other files of a database.
+func onlySegments(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.IsDir() {
+		return err == nil && isSegment(path)
+	}
+	entries, err := os.ReadDir(path)
+	return err == nil && len(entries) > 0 && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !isSegment(e.Name()) })
+}
+
+// checkSegments reads segments that stand alone. What had been acknowledged
+// cannot be told without the files around them.
+func checkSegments(ctx context.Context, path string) (engine.Report, error) {
+	r := engine.Report{Path: path, Verdict: engine.VerdictClean}
+	segments, err := engine.Segments(ctx, nil, path)
+	if err != nil {
+		return r, err
+	}
+	for i := range segments {
+		g := &segments[i]
+		r.Files++
+		r.Bytes += g.Bytes
+		r.Records += g.Records
+		r.Rev = g.Last
+	}
+	err = engine.Records(ctx, nil, path, 0, 0, func(bad engine.RecordInfo) bool {
+		if bad.Bad == "" {
+			return true
+		}
+		f := engine.Fault{File: bad.File, Offset: bad.Offset, Rev: bad.Rev, Reason: bad.Bad, Acknowledged: engine.AcknowledgedUnknown}
+		for _, o := range bad.Ops {
+			f.Keys = append(f.Keys, o.Key)
+		}
+		r.Faults, r.Verdict = append(r.Faults, f), engine.VerdictDamaged
+		return true
+	})
+	return r, err
 }

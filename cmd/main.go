@@ -17,6 +17,9 @@ import (
 // running, and the second one ends the process; in the shell Ctrl-C ends only
 // the command.
 func Main(args []string) int {
+	if len(args) == 1 && args[0] == handlerWord {
+		return serveHandlers(os.Stdin, os.Stdout)
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 1)

@@ -22,7 +22,7 @@ func newMset(s *Session) *cobra.Command {
 		Annotations:       exits("0 all are written, 1 --if-absent and a key is there: none is written"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args)%2 != 0 {
-				return usageOf(c, "key %q has no VALUE", args[len(args)-1])
+				return usageOf(c, "key %s has no VALUE", quoted(args[len(args)-1]))
 			}
 			return s.mset(c.Context(), args, ifAbsent)
 		},
@@ -61,7 +61,7 @@ func allAbsent(ctx context.Context, tx engine.Tx, pairs []string) error {
 		_, err := tx.Get(ctx, pairs[i])
 		switch {
 		case err == nil:
-			found = append(found, fmt.Sprintf("%q", pairs[i]))
+			found = append(found, quoted(pairs[i]))
 		case !errors.Is(err, engine.ErrNotFound):
 			return fmt.Errorf("%s: %w", quoted(pairs[i]), err)
 		}

@@ -51,7 +51,7 @@ func (s *Session) transfer(ctx context.Context, name, from, to string, move, for
 		}
 		switch _, err := tx.Get(ctx, to); {
 		case err == nil && !force:
-			return &refusedError{reason: fmt.Sprintf("target %q exists", to), hint: "-f replaces it"}
+			return &refusedError{reason: fmt.Sprintf("target %s exists", quoted(to)), hint: "-f replaces it"}
 		case err != nil && !errors.Is(err, engine.ErrNotFound):
 			return err
 		}

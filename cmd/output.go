@@ -24,7 +24,7 @@ func (s *Session) mode() (format.Mode, error) {
 	m, err := format.ParseMode(s.set.Mode)
 	if err != nil {
 		return 0, &usageError{
-			reason: fmt.Sprintf("--mode: unknown mode %q", s.set.Mode),
+			reason: fmt.Sprintf("--mode: unknown mode %s", quoted(s.set.Mode)),
 			hint:   "modes are auto raw pretty quoted table jsonl json csv tsv nul hex kvsh env",
 		}
 	}

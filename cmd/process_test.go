@@ -17,8 +17,6 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-
-	"kvsh/repl"
 )
 
 // invoke runs the program within this process, as a pipe or script would.
@@ -35,11 +33,16 @@ func invoke(t *testing.T, stdin string, args ...string) (code int, out, errs str
 var readingLines = []string{
 	"get a", "get none", "get --json a b", "list", "list -l", "list -v --suffix a", "count", "exists a", "ttl a", "--cf drafts list",
 	"cf ls", "export", "export --format csv", "info", "info --json", "check", "check --deep", "log ls", "log show", "log show --json",
-	"log verify --deep", "config", "config sync", "snapshot ls", "snapshot verify %[1]s.kvs", "snapshot save %[1]s-copy.kvs",
+	"log show --hex", "log stat", "log grep 4", "log follow --from 1 --limit 1", "log verify --deep", "inspect %[1]s/MARK", "inspect --json %[1]s.kvs", "doctor", "doctor --json", "config", "config sync", "snapshot ls", "snapshot verify %[1]s.kvs", "snapshot save %[1]s-copy.kvs",
+	"--dry-run snapshot rm %[1]s.kvs",
 	"compact --dry-run", "--dry-run set a 9", "--dry-run del -y --prefix a", "--dry-run incr n", "--dry-run mset a 1", "--dry-run append a 1",
 	"--dry-run ttl a 1h", "--dry-run mv a z", "--dry-run cp a z", "--dry-run cf rm drafts", "--dry-run import %[1]s.jsonl",
 	"--dry-run config sync never", "--dry-run snapshot restore --replace %[1]s.kvs", "--readonly set a 9", "--readonly import %[1]s.jsonl",
 	"show a", "show --hex a", "hash", "hash --json", "tree", "grep 4", "exec a -- /bin/true", "watch --from 1 --limit 1", "--dry-run clear -y",
+	"handler ls", "handler show set-x", "handler show set-x --version 1", "--dry-run handler rm set-x", "--dry-run call set-x a",
+	"--dry-run handler add h %[1]s.star",
+	"get --at 1 a", "list -l --at 10m", "hash --at 1", "export --at 1", "history a", "diff", "diff --patch 1", "diff 1 %[1]s.kvs", "--dry-run undo",
+	"--dry-run undo -f --to 1", "--dry-run restore --to-rev 1 --to %[1]s-new.kv",
 	"help", "man", "completion bash", "version",
 }
 
@@ -52,7 +55,11 @@ func readable(t *testing.T) (dir, db string) {
 	t.Helper()
 	dir = t.TempDir()
 	db = filepath.Join(dir, "t.kv")
-	script := fmt.Sprintf("mset a 1 b 2; --cf drafts set d 3; compact; set a 4; del b; snapshot save %[1]s.kvs; export -o %[1]s.jsonl", db)
+	source := "def handle(kv, arg):\n    return {k: 'x' for k in kv}\n"
+	if err := os.WriteFile(db+".star", []byte(source), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("mset a 1 b 2; handler add set-x %[1]s.star; --cf drafts set d 3; compact; set a 4; del b; snapshot save %[1]s.kvs; export -o %[1]s.jsonl", db)
 	if code, _, errs := invoke(t, script, "-d", db); code != exitYes {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}
@@ -292,71 +299,4 @@ func TestEndsFromOutside(t *testing.T) {
 	if _, out, _ := invoke(t, "", "-d", db, "get", "a"); out != "4" {
 		t.Errorf("a write that was ended is there: %q", out)
 	}
-}
-
-// A line means the same by every door: as the arguments of a process, by -c,
-// in a pipe, and in the loop of the shell.
-func TestLinesMeanTheSameAtEveryDoor(t *testing.T) {
-	lines := []string{
-		"get -n a", "get -n none", "get -n a none b", "get -m quoted a", "list", "list -v -m quoted", "count 'a*'", "set k v", "set k -1",
-		`set k "x\ty"`, "set -x", "set --if-absent a 2", "incr a", "incr a x", "del a", "del none", "del --prefix a", "mset p 1 q 2",
-		"append a b", "ttl a", "ttl a none", "mv a z", "mv none z", "cp a z", "export --format csv", "log show 99", "check --bad",
-		"config sync", "config sync never", "bogus", "--cf drafts get -n d", "cf ls", "snapshot ls /nowhere", "--dry-run set a 2", "version",
-	}
-	doors := []struct {
-		name string
-		run  func(t *testing.T, db, line string) (code int, out, errs string)
-	}{
-		{"process", func(t *testing.T, db, line string) (int, string, string) {
-			commands, err := repl.Split(nil, line, repl.ScriptDoor)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return invoke(t, "", append([]string{"-d", db}, commands[0].Texts(nil)...)...)
-		}},
-		{"-c", func(t *testing.T, db, line string) (int, string, string) { return invoke(t, "", "-d", db, "-c", line) }},
-		{"pipe", func(t *testing.T, db, line string) (int, string, string) { return invoke(t, line+"\n", "-d", db) }},
-		{"shell", shellDoor},
-	}
-	for _, line := range lines {
-		var first string
-		for i, door := range doors {
-			dir, db := readable(t)
-			code, out, errs := door.run(t, db, line)
-			_, state, _ := invoke(t, "", "-d", db, "list", "-m", "kvsh")
-			errs = strings.NewReplacer("-c:1:1: ", "", "stdin:1:1: ", "").Replace(errs)
-			got := strings.ReplaceAll(fmt.Sprintf("%d\n%s\n%s\n%s", code, out, errs, state), dir, "DIR")
-			if i == 0 {
-				first = got
-			} else if got != first {
-				t.Errorf("%q by %s:\n%s\nas arguments:\n%s", line, door.name, got, first)
-			}
-		}
-	}
-}
-
-// shellDoor runs a line as the loop of the shell does. The shell itself always
-// ends well, so the exit code is that of the error which it reports.
-func shellDoor(t *testing.T, db, line string) (code int, out, errs string) {
-	t.Helper()
-	var o, e bytes.Buffer
-	s := NewSession(Streams{In: strings.NewReader(""), Out: &o, Err: &e, Getenv: func(string) string { return "" }})
-	s.set.DB, s.door = db, doorShell
-	loop := repl.Shell{
-		Editor: repl.NewPlainEditor(strings.NewReader(line+"\n"), io.Discard),
-		Prompt: s.prompt,
-		Do: func(_ string, c repl.Command) bool {
-			err := s.runLine(t.Context(), c.Texts(nil))
-			code = exitCode(err)
-			if err != nil {
-				s.report(err)
-			}
-			return false
-		},
-		Syntax: func(source string, err *repl.SyntaxError) { s.reportSyntax(source, err) },
-	}
-	if err := errors.Join(loop.Run(t.Context()), s.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return code, o.String(), e.String()
 }

@@ -34,6 +34,8 @@ func newRoot(s *Session, words []string, more ...func(*cobra.Command)) *cobra.Co
 		Args:          cobra.ArbitraryArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		// Flags in front of the command are those of all commands, at every door.
+		TraverseChildren: true,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(c, args[0])
@@ -115,17 +117,25 @@ func commands() []constructor {
 		{groupTx, []string{"begin"}, newBegin},
 		{groupTx, []string{"commit"}, newCommit},
 		{groupTx, []string{"rollback"}, newRollback},
+		{groupTx, []string{"call"}, newCall},
+		{groupTx, []string{"handler"}, newHandler},
+		{groupTx, []string{"undo"}, newUndo},
 		{groupInOut, []string{"import"}, newImport},
 		{groupInOut, []string{"export"}, newExport},
 		{groupInOut, []string{"watch"}, newWatch},
 		{groupInOut, []string{"exec"}, newExec},
 		{groupInOut, []string{"lock"}, newLock},
 		{groupBackup, []string{"snapshot"}, newSnapshot},
+		{groupBackup, []string{"restore"}, newRestore},
 		{groupLook, []string{"info"}, newInfo},
 		{groupLook, []string{"hash"}, newHash},
+		{groupLook, []string{"history"}, newHistory},
+		{groupLook, []string{"diff"}, newDiff},
 		{groupLook, []string{"check"}, newCheck},
+		{groupLook, []string{"doctor"}, newDoctor},
 		{groupLook, []string{"log"}, newLog},
 		{groupLook, []string{"bench"}, newBench},
+		{groupLook, []string{"inspect"}, newInspect},
 		{groupSettings, []string{"init"}, newInit},
 		{groupSettings, []string{"config"}, newConfig},
 		{groupSettings, []string{"compact"}, newCompact},
@@ -190,14 +200,16 @@ func childNames(c *cobra.Command) []string {
 }
 
 func unknownCommand(c *cobra.Command, word string) error {
-	e := &usageError{reason: fmt.Sprintf("unknown command %q", word)}
+	e := &usageError{reason: "unknown command " + quoted(word)}
 	if c.HasParent() {
-		e.reason = fmt.Sprintf("%s: unknown command %q", c.Name(), word)
+		e.reason = c.Name() + ": " + e.reason
 	}
 	c.SuggestionsMinimumDistance = 2
-	// An exact alias of another program's habit comes before likeness.
-	if near := c.SuggestionsFor(word); len(near) > 0 {
-		e.hint = fmt.Sprintf("did you mean %q?", near[0])
+	if near := likely(c, word); len(near) > 0 {
+		// Those of one distance come in the order of help, the everyday ones first.
+		e.hint = fmt.Sprintf("did you mean %q?", slices.MinFunc(near, func(a, b string) int {
+			return editDistance(word, a) - editDistance(word, b)
+		}))
 	} else if c.HasParent() {
 		e.hint = fmt.Sprintf("%s has %s", c.Name(), strings.Join(childNames(c), ", "))
 	} else {
@@ -206,12 +218,25 @@ func unknownCommand(c *cobra.Command, word string) error {
 	return e
 }
 
+// maxMistyped is the bytes of a word that could be a name mistyped. To compare
+// a long one with all names takes time in vain.
+const maxMistyped = 64
+
+// likely are the commands below c that a word could have meant.
+func likely(c *cobra.Command, word string) []string {
+	if len(word) > maxMistyped {
+		return nil
+	}
+	return c.SuggestionsFor(word)
+}
+
 // usageOf is a usage error of a command, with its usage as the hint.
 func usageOf(c *cobra.Command, f string, args ...any) error {
-	return &usageError{
-		reason: commandName(c) + ": " + fmt.Sprintf(f, args...),
-		hint:   "usage: " + usageLine(c),
+	e := &usageError{reason: fmt.Sprintf(f, args...), hint: "usage: " + usageLine(c)}
+	if c.HasParent() {
+		e.reason = commandName(c) + ": " + e.reason
 	}
+	return e
 }
 
 // commandName is the name of a command with its parents but without kvsh.
@@ -254,10 +279,41 @@ func operands(min, max int) cobra.PositionalArgs {
 			}
 			return usageOf(c, "%s is missing", missing)
 		case max >= 0 && len(args) > max:
-			return usageOf(c, "one word too many: %q", args[max])
+			return usageOf(c, "one word too many: %s", quoted(args[max]))
 		}
 		return nil
 	}
+}
+
+// frontFlagError puts an error about the flags in front of the command, which
+// the command library hands on as it is, into the words of kvsh. Other errors
+// it leaves alone.
+func frontFlagError(root *cobra.Command, words []string, err error) error {
+	var (
+		missing *pflag.NotExistError
+		noValue *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+		syntax  *pflag.InvalidSyntaxError
+	)
+	isMissing := errors.As(err, &missing)
+	if !isMissing && !errors.As(err, &noValue) && !errors.As(err, &invalid) && !errors.As(err, &syntax) {
+		return err
+	}
+	c := root
+	if word := commandWord(root, words); word != "" {
+		if found, _, findErr := root.Find([]string{word}); findErr == nil {
+			c = found
+		}
+	}
+	if !isMissing || c.HasSubCommands() {
+		return flagError(c, err)
+	}
+	// What was taken for the command may be the value of the unknown flag.
+	e := flagError(root, err).(*usageError)
+	if !strings.HasPrefix(e.hint, "did you mean") {
+		e.hint = `in front of the command stand the flags of all commands, which "help" lists; behind it also its own`
+	}
+	return e
 }
 
 // flagError puts the words of the flag library into those of kvsh.
@@ -274,11 +330,11 @@ func flagError(c *cobra.Command, err error) error {
 		if missing.GetSpecifiedShortnames() != "" {
 			dashes = "-"
 		}
-		e := usageOf(c, "unknown flag %s%s", dashes, name).(*usageError)
+		e := usageOf(c, "unknown flag %s%s", dashes, shortened(name)).(*usageError)
 		if near := nearFlag(c, name); dashes == "--" && near != "" {
 			e.hint = "did you mean --" + near + "?"
 		} else if freeValues(c) {
-			e.hint = "-- ends the flags: " + commandName(c) + " -- " + dashes + name + " …"
+			e.hint = "-- ends the flags: " + commandName(c) + " -- " + dashes + shortened(name) + " …"
 		}
 		return e
 	case errors.As(err, &noValue):
@@ -289,7 +345,7 @@ func flagError(c *cobra.Command, err error) error {
 		if errors.As(cause, &usage) {
 			return &usageError{reason: fmt.Sprintf("%s: --%s: %s", commandName(c), invalid.GetFlag().Name, usage.reason), hint: usage.hint}
 		}
-		return usageOf(c, "--%s: not a number: %q", invalid.GetFlag().Name, invalid.GetValue())
+		return usageOf(c, "--%s: not a number: %s", invalid.GetFlag().Name, quoted(invalid.GetValue()))
 	}
 	return usageOf(c, "%v", err)
 }
@@ -309,6 +365,9 @@ func freeValues(c *cobra.Command) bool {
 // nearFlag is the flag of a command whose name is most like a wrong one.
 func nearFlag(c *cobra.Command, name string) string {
 	best, bestDistance := "", 3
+	if len(name) > maxMistyped {
+		return best
+	}
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		d := editDistance(name, f.Name)
 		if strings.HasPrefix(f.Name, name) && len(name) > 2 {

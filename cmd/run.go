@@ -56,17 +56,22 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 		// The lines to come have trees of their own.
 		return s.runDoor(c.Context())
 	}
-	root.TraverseChildren = true
+	start, alone := time.Now(), false
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
 		if c.HasParent() && len(s.set.commands) > 0 {
 			return usagef("a command and -c or -f exclude each other: %q", commandName(c))
 		}
+		alone = c.HasParent()
 		return nil
 	}
 	ctx, cancel := s.withTimeout(ctx, args)
 	defer cancel()
 	s.running = ctx
-	return s.execute(ctx, root, args)
+	err := s.execute(ctx, root, args)
+	if alone { // the lines of scripts and of the shell have their own times
+		s.time(start)
+	}
+	return err
 }
 
 // takeDatabase takes the first word out of the arguments if it names the
@@ -160,7 +165,7 @@ func (s *Session) withTimeout(ctx context.Context, words []string) (context.Cont
 // execute runs a tree on words.
 func (s *Session) execute(ctx context.Context, root *cobra.Command, words []string) error {
 	root.SetArgs(words)
-	return root.ExecuteContext(ctx)
+	return frontFlagError(root, words, root.ExecuteContext(ctx))
 }
 
 // runLine runs the words of one line of a script or of the shell. Flags of the

@@ -34,7 +34,7 @@ func (sel *selector) bind(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&sel.from, "from", "", "only keys from `A` on, A included")
 	f.StringVar(&sel.to, "to", "", "only keys before `B`")
-	f.StringVar(&sel.after, "after", "", "go on behind `KEY`")
+	f.StringVar(&sel.after, "after", "", "go on behind `KEY`, the last one seen")
 	f.IntVar(&sel.limit, "limit", 0, "at most `N` keys")
 	f.BoolVar(&sel.reverse, "reverse", false, "from the last key to the first")
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kvsh/engine"
+	"kvsh/engine/handler"
 	"kvsh/repl"
 )
 
@@ -74,6 +75,8 @@ type Session struct {
 	// completing says that the shell asks what completes a word. Keys are then
 	// not looked up at once: keysWanted says that they would have been.
 	completing, keysWanted bool
+
+	handlers *handler.Worker // runs handlers; nil until the first call
 }
 
 // openKey is the settings that a store is opened with.
@@ -119,6 +122,9 @@ func (s *Session) Close() error {
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
 		s.store = nil
+	}
+	if s.handlers != nil {
+		_ = s.handlers.Close() // it holds nothing that could be lost
 	}
 	return err
 }

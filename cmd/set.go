@@ -79,7 +79,7 @@ With a condition it is compare-and-set: nothing is written unless it holds.`,
 	f.BoolVar(&o.ifExists, "if-exists", false, "only if the key is there")
 	f.StringVar(&ifValue, "if-value", "", "only if the value is `V`")
 	f.Uint64Var(&ifRev, "if-rev", 0, "only if the key was last written at revision `N`; 0: only if it is not there")
-	f.Var((*durationFlag)(&o.ttl), "ttl", "the key is gone after so long")
+	f.Var((*durationFlag)(&o.ttl), "ttl", "the key is gone after so long, like 90s, 10m or 7d")
 	f.Var((*timeFlag)(&o.at), "expires-at", "the key is gone from the moment `T` on, like 2030-01-31T08:00:00Z")
 	f.StringVar(&o.file, "file", "", "the value is what `F` holds, - for stdin")
 	f.BoolVar(&o.old, "old", false, "print the value before")
@@ -168,7 +168,8 @@ func (s *Session) setKey(ctx context.Context, key string, value []byte, o setOpt
 		return named("set", key, err)
 	}
 	if old.Rev != 0 || old.Value != nil {
-		if err := s.value(old, s.endsValues()); err != nil {
+		// The number of the revision stands on a line of its own.
+		if err := s.value(old, s.endsValues() || s.set.ShowRev); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ const defaultWait = 5 * time.Second
 // bind declares the flags that every command takes.
 func (set *Settings) bind(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringVarP(&set.DB, "db", "d", set.DB, "the database at `PATH`; mem: is one in memory")
+	f.StringVarP(&set.DB, "db", "d", set.DB, "the database at `PATH`, else that of KVSH_DB; mem: is one in memory")
 	f.StringVarP(&set.Mode, "mode", "m", set.Mode, "data is written as `M`: auto raw pretty quoted table jsonl json csv tsv nul hex kvsh env")
 	f.BoolVar(&set.JSON, "json", set.JSON, "the same as --mode jsonl")
 	f.BoolVarP(&set.NUL, "null", "0", set.NUL, "items end in NUL")
@@ -49,8 +49,8 @@ func (set *Settings) bind(root *cobra.Command) {
 	f.BoolVar(&set.ReadOnly, "readonly", set.ReadOnly, "refuse to write")
 	f.BoolVar(&set.Safe, "safe", set.Safe, "touch no other file and run no program")
 	f.StringVar(&set.Family, "cf", set.Family, "the column family `NAME`")
-	f.Var((*durationFlag)(&set.Wait), "wait", "wait so long for the lock")
-	f.Var((*durationFlag)(&set.Timeout), "timeout", "give up after so long")
+	f.Var((*durationFlag)(&set.Wait), "wait", "wait so long, like 30s, for the lock")
+	f.Var((*durationFlag)(&set.Timeout), "timeout", "give up after so long, like 10m")
 	f.BoolVar(&set.NoColor, "no-color", set.NoColor, "no colour")
 	f.BoolVar(&set.Timer, "timer", set.Timer, "say how long the command took")
 	f.BoolP("help", "h", false, "explain the command") // what cobra looks for

@@ -21,7 +21,7 @@ func newShell(s *Session) *cobra.Command {
 	return &cobra.Command{
 		Use:         "shell",
 		Short:       "Open the interactive shell",
-		Example:     "kvsh shell",
+		Example:     "kvsh shell\nkvsh --readonly shell",
 		Long:        "Opens the interactive shell, as kvsh without a command does at a terminal.",
 		Args:        operands(0, 0),
 		Annotations: exits("0, 2 not at a terminal"),

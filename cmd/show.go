@@ -16,7 +16,10 @@ import (
 )
 
 func newShow(s *Session) *cobra.Command {
-	var hex bool
+	var (
+		hex bool
+		at  moment
+	)
 	c := &cobra.Command{
 		Use:   "show KEY",
 		Short: "Show a key for people: kind, size, age, value",
@@ -24,27 +27,31 @@ func newShow(s *Session) *cobra.Command {
 indented, with its numbers and strings byte for byte; other text as text;
 the rest as a hex dump. With --json it is one object for programs, which holds
 the value as it is.`,
-		Example:           "kvsh show user:1\nkvsh show --hex text",
+		Example:           "kvsh show user:1\nkvsh show --hex text\nkvsh show --at 1 user:1",
 		Args:              operands(1, 1),
 		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0, 1 key not found"),
+		Annotations:       exits("0, 1 key not found, or no such revision"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return s.show(c.Context(), args[0], hex)
+			return s.show(c.Context(), args[0], hex, at)
 		},
 	}
 	c.Flags().BoolVar(&hex, "hex", false, "the value as a hex dump")
+	at.bindAt(c)
 	return c
 }
 
 // show writes an entry with everything that is known of it.
-func (s *Session) show(ctx context.Context, key string, hex bool) error {
+func (s *Session) show(ctx context.Context, key string, hex bool, at moment) error {
 	var (
-		e   engine.Entry
-		now time.Time
+		e        engine.Entry
+		now      time.Time
+		versions any
 	)
-	err := s.view(ctx, func(tx engine.Tx) (err error) {
+	err := s.viewAt(ctx, at, func(tx engine.Tx) (err error) {
 		now = tx.Now()
-		e, err = tx.Get(ctx, key)
+		if e, err = tx.Get(ctx, key); err == nil {
+			versions, err = s.countVersions(ctx, key, e.Rev)
+		}
 		return err
 	})
 	if err != nil {
@@ -63,10 +70,11 @@ func (s *Session) show(ctx context.Context, key string, hex bool) error {
 			{Name: "rev", Kind: format.Int},
 			{Name: "time", Kind: format.Time},
 			{Name: "expires", Kind: format.Time},
+			{Name: "versions", Kind: format.Int},
 			{Name: "value", Kind: format.Bytes},
-		}, e.Key, string(kind), e.Size, uint64(e.Rev), e.Stamp.Time(), e.Expires, e.Value)
+		}, e.Key, string(kind), e.Size, uint64(e.Rev), e.Stamp.Time(), e.Expires, versions, e.Value)
 	}
-	if err := s.showFacts(&e, kind, now); err != nil || kind == kindEmpty {
+	if err := s.showFacts(&e, kind, now, versions); err != nil || kind == kindEmpty {
 		return err
 	}
 	if err := s.out.WriteByte('\n'); err != nil {
@@ -83,8 +91,28 @@ func (s *Session) show(ctx context.Context, key string, hex bool) error {
 	return format.WriteValue(s.out, format.Options{Mode: format.Pretty}, e.Key, text)
 }
 
+// countVersions is how many versions of a key are kept up to a revision, or nil
+// where that is not known: of a key written in the open transaction, and of
+// stores that cannot say.
+func (s *Session) countVersions(ctx context.Context, key string, upTo engine.Rev) (any, error) {
+	h, ok := s.store.(engine.Historian)
+	if !ok || upTo == 0 {
+		return nil, nil
+	}
+	n := 0
+	for v, err := range h.Versions(ctx, s.set.Family, key) {
+		if err != nil {
+			return nil, err
+		}
+		if v.Rev <= upTo {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // showFacts writes a line for each thing known of an entry but its value.
-func (s *Session) showFacts(e *engine.Entry, kind valueKind, now time.Time) error {
+func (s *Session) showFacts(e *engine.Entry, kind valueKind, now time.Time, versions any) error {
 	rev := "not committed yet"
 	if e.Rev > 0 {
 		rev = fmt.Sprint(e.Rev)
@@ -103,8 +131,12 @@ func (s *Session) showFacts(e *engine.Entry, kind valueKind, now time.Time) erro
 	if !e.Expires.IsZero() {
 		ttl = format.HumanDuration(e.Expires.Sub(now)) + ", until " + e.Expires.Local().Format(time.DateTime)
 	}
-	for _, line := range append(lines, [2]string{"ttl", ttl}) {
-		if _, err := fmt.Fprintf(s.out, "%-5s %s\n", line[0], line[1]); err != nil {
+	lines = append(lines, [2]string{"ttl", ttl})
+	if versions != nil {
+		lines = append(lines, [2]string{"versions", fmt.Sprint(versions)})
+	}
+	for _, line := range lines {
+		if _, err := fmt.Fprintf(s.out, "%-8s %s\n", line[0], line[1]); err != nil {
 			return err
 		}
 	}

@@ -13,19 +13,22 @@ import (
 
 func newTree(s *Session) *cobra.Command {
 	var (
+		sel   selector
 		sep   string
 		depth int
+		at    moment
 	)
 	c := &cobra.Command{
 		Use:   "tree [PREFIX]",
 		Short: "Show the namespaces of keys, with counts and bytes",
 		Long: `Shows the namespaces below PREFIX: what keys share up to a separator, with how
 many keys are in each and how many bytes they and their values have. The last
-row is the total. Values are not read.`,
-		Example:           "kvsh tree\nkvsh tree user: --depth 1\nkvsh tree --sep /",
+row is the total. Values are not read. The flags of a selection choose which
+keys count.`,
+		Example:           "kvsh tree\nkvsh tree user: --depth 1\nkvsh tree --sep /\nkvsh tree --at 1",
 		Args:              operands(0, 1),
 		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0"),
+		Annotations:       exits("0, 1 no such revision"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if sep == "" {
 				return usageOf(c, "--sep: empty")
@@ -37,7 +40,7 @@ row is the total. Values are not read.`,
 			if len(args) > 0 {
 				prefix = args[0]
 			}
-			if err := s.tree(c.Context(), prefix, sep, depth); err != nil {
+			if err := s.tree(c.Context(), prefix, sel, sep, depth, at); err != nil {
 				return fmt.Errorf("tree: %w", err)
 			}
 			return nil
@@ -45,6 +48,8 @@ row is the total. Values are not read.`,
 	}
 	c.Flags().StringVar(&sep, "sep", ":", "namespaces end in `S`")
 	c.Flags().IntVar(&depth, "depth", 0, "at most `N` levels; 0: all")
+	sel.bind(c)
+	at.bindAt(c)
 	return c
 }
 
@@ -61,16 +66,35 @@ func (n *namespace) add(e *engine.Entry) {
 	n.bytes += int64(len(e.Key)) + int64(e.Size)
 }
 
-// tree writes the namespaces below a prefix, then their total.
-func (s *Session) tree(ctx context.Context, prefix, sep string, depth int) error {
+// below narrows a selector to the keys with a prefix. It reports whether there
+// can be any.
+func (sel *selector) below(prefix string) bool {
+	if strings.HasPrefix(prefix, sel.prefix) {
+		sel.prefix = prefix
+	}
+	return strings.HasPrefix(sel.prefix, prefix)
+}
+
+// tree writes the namespaces of the selected keys below a prefix, then their
+// total.
+func (s *Session) tree(ctx context.Context, prefix string, sel selector, sep string, depth int, at moment) error {
+	possible := sel.below(prefix)
+	r, none, err := sel.resolve()
+	if err != nil {
+		return err
+	}
+	r.KeysOnly = true
 	write, end, err := s.namespaceWriter(prefix)
 	if err != nil {
 		return err
 	}
 	w := treeWalk{prefix: prefix, sep: sep, depth: depth, write: write}
 	total := namespace{name: prefix}
-	err = s.view(ctx, func(tx engine.Tx) error {
-		for e, err := range tx.Scan(ctx, engine.Range{Prefix: prefix, KeysOnly: true}) {
+	err = s.viewAt(ctx, at, func(tx engine.Tx) error {
+		if none || !possible {
+			return nil
+		}
+		for e, err := range tx.Scan(ctx, r) {
 			if err != nil {
 				return err
 			}
@@ -93,7 +117,7 @@ func (s *Session) tree(ctx context.Context, prefix, sep string, depth int) error
 	return end()
 }
 
-// A treeWalk collects namespaces from sorted keys. It holds those of one
+// A treeWalk collects namespaces from keys in their order. It holds those of one
 // namespace of the top level, since a row comes before the rows below it but
 // its counts are known only behind them.
 type treeWalk struct {
@@ -104,7 +128,7 @@ type treeWalk struct {
 	open        []int // indexes in held of the namespaces that hold the last key
 }
 
-// key counts a key, which is not less than the one before.
+// key counts a key. Keys come in their order or, all of them, against it.
 func (w *treeWalk) key(e *engine.Entry) error {
 	for len(w.open) > 0 && !strings.HasPrefix(e.Key, w.held[w.open[len(w.open)-1]].name) {
 		w.open = w.open[:len(w.open)-1]

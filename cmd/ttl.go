@@ -32,7 +32,7 @@ func newTTL(s *Session) *cobra.Command {
 					return fmt.Errorf("ttl: %w", err)
 				}
 				if ttl <= 0 {
-					return usageOf(c, "%q is not more than zero", args[1])
+					return usageOf(c, "%s is not more than zero", quoted(args[1]))
 				}
 			}
 			return s.setTTL(c.Context(), args[0], ttl)

@@ -14,7 +14,7 @@ func newBegin(s *Session) *cobra.Command {
 and their own writes, and are written together or not at all. Nobody else has to
 wait meanwhile: if something read here was changed by then, commit says so and
 writes nothing. For the shell and for scripts.`,
-		Example:     "kvsh -c 'begin; set a 1; incr visits; commit'",
+		Example:     "kvsh -c 'begin; set a 1; incr visits; commit'\nkvsh -c 'begin; get visits; del user:2; rollback'",
 		Args:        operands(0, 0),
 		Annotations: exits("0, 2 there is one already"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -41,7 +41,7 @@ func newCommit(s *Session) *cobra.Command {
 	c := &cobra.Command{
 		Use:         "commit",
 		Short:       "Write what the transaction holds",
-		Example:     "kvsh -c 'begin; set a 1; set b 2; commit'",
+		Example:     "kvsh -c 'begin; set a 1; set b 2; commit'\nkvsh -c 'begin; del user:1; commit --rev'",
 		Args:        operands(0, 0),
 		Annotations: exits("0, 1 something was changed meanwhile: nothing is written, 2 no transaction"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -69,7 +69,7 @@ func newRollback(s *Session) *cobra.Command {
 	return &cobra.Command{
 		Use:         "rollback",
 		Short:       "Discard what the transaction holds",
-		Example:     "kvsh -c 'begin; set a 1; rollback'",
+		Example:     "kvsh -c 'begin; set a 1; rollback'\nkvsh -c 'begin; clear -y; list; rollback; list'",
 		Args:        operands(0, 0),
 		Annotations: exits("0, 2 no transaction"),
 		RunE: func(*cobra.Command, []string) error {

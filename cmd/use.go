@@ -14,7 +14,7 @@ func newUse(s *Session) *cobra.Command {
 		Short: "Choose the column family of the lines to come",
 		Long: `Chooses the column family for the lines to come, as --cf does for one command.
 Without NAME it is the default one again. For the shell and for scripts.`,
-		Example:     "kvsh -c 'use drafts; set a 1; use; set a 2'",
+		Example:     "kvsh -c 'use drafts; set a 1; use; set a 2'\nkvsh -c 'use drafts; list'",
 		Args:        operands(0, 1),
 		Annotations: exits("0, 2 not the name of a family, or not in the shell or a script"),
 		RunE: func(c *cobra.Command, args []string) error {

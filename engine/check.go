@@ -45,6 +45,13 @@ type Fault struct {
 	Reason       string   `json:"reason"`
 	Acknowledged string   `json:"acknowledged"`   // whether it had been acknowledged: yes, no, unknown
 	Keys         []string `json:"keys,omitempty"` // some that are concerned, where that can be told; at most 20
+
+	// Of a place in a table: the span of the keys concerned, both ends
+	// included, though they need not be keys themselves, and how many entries
+	// are lost; 0 where that is not known.
+	KeysFrom string `json:"keys_from,omitempty"`
+	KeysTo   string `json:"keys_to,omitempty"`
+	Entries  int64  `json:"entries,omitempty"`
 }
 
 func (f *Fault) String() string {
@@ -66,6 +73,11 @@ type Report struct {
 	Probes   int64    `json:"probes"`  // reads that a deep check compared
 	Faults   []Fault  `json:"faults"`
 	Remarks  []string `json:"remarks"` // what is odd but no fault
+
+	// Files that Remarks speak of, by their path below the database.
+	Foreign   []string `json:"foreign,omitempty"`   // no part of a database
+	Temporary []string `json:"temporary,omitempty"` // being written, or left by a process that died
+	Orphans   []string `json:"orphans,omitempty"`   // tables that nothing names
 }
 
 // Err is nil unless the verdict is damaged; then it is ErrDamaged and names the
@@ -339,6 +351,7 @@ func (c *checker) strangers() error {
 	}
 	for _, e := range entries {
 		if !ownName(e.Name()) {
+			c.Foreign = append(c.Foreign, e.Name())
 			c.remark("%s: no file of this database", e.Name())
 		}
 	}
@@ -347,6 +360,7 @@ func (c *checker) strangers() error {
 		return err
 	}
 	for _, name := range foreign {
+		c.Foreign = append(c.Foreign, name)
 		c.remark("%s: no segment", name)
 	}
 	entries, err = c.fsys.ReadDir(filepath.Join(c.dir, tablesDir))
@@ -357,8 +371,10 @@ func (c *checker) strangers() error {
 		name := tablesDir + "/" + e.Name()
 		switch {
 		case strings.HasSuffix(name, ".tmp"):
+			c.Temporary = append(c.Temporary, name)
 			c.remark("%s: being written, or left by a process that died", name)
 		case !c.isNamed(name) && c.man != nil:
+			c.Orphans = append(c.Orphans, name)
 			c.remark("%s: nothing names this table", name)
 		}
 	}

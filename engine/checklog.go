@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 )
 
 // log checks every segment of log/ and history/.
@@ -33,7 +34,7 @@ func (c *checker) log() error {
 			total += info.Size()
 		}
 	}
-	w := logCheck{c: c, step: withStep(c.ctx, Progress{Doing: "verify", Total: total, Bytes: true})}
+	w := logCheck{c: c, unproven: len(c.Faults) > 0, step: withStep(c.ctx, Progress{Doing: "verify", Total: total, Bytes: true})}
 	if err := walkLog(c.ctx, c.fsys, c.dir, places, until, w.piece); err != nil {
 		return err
 	}
@@ -51,7 +52,11 @@ type logCheck struct {
 	c    *checker
 	step context.Context // to tell how far it is
 	last position        // of the last record
-	err  error
+
+	// unproven says that of a fault so far it is not known whether it had been
+	// acknowledged.
+	unproven bool
+	err      error
 }
 
 func (w *logCheck) piece(p *logPiece) bool {
@@ -67,6 +72,10 @@ func (w *logCheck) piece(p *logPiece) bool {
 	}
 	c.Records++
 	r := p.rec
+	if w.unproven && r.durableBefore() {
+		c.proven(r.rev)
+		w.unproven = false
+	}
 	reason := ""
 	switch {
 	case r.stamp <= w.last.stamp && w.last.rev != 0:
@@ -99,6 +108,18 @@ func (w *logCheck) piece(p *logPiece) bool {
 	return true
 }
 
+// proven notes that every record before a revision had been durable, as a whole
+// record of that revision says: so what is bad among them had been acknowledged.
+func (c *checker) proven(before Rev) {
+	for i := range c.Faults {
+		f := &c.Faults[i]
+		isLog := strings.HasPrefix(f.File, logDir+"/") || strings.HasPrefix(f.File, historyDir+"/")
+		if isLog && f.Rev != 0 && f.Rev < before && f.Acknowledged == AcknowledgedUnknown {
+			f.Acknowledged = AcknowledgedYes
+		}
+	}
+}
+
 // bad notes a bad place.
 func (w *logCheck) bad(p *logPiece) {
 	c := w.c
@@ -124,6 +145,7 @@ func (w *logCheck) bad(p *logPiece) {
 			note(&o)
 		}
 	}
+	w.unproven = w.unproven || f.Acknowledged == AcknowledgedUnknown
 	c.add(f)
 }
 

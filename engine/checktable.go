@@ -120,23 +120,24 @@ func (c *checker) tableFault(t *table, err error) {
 	if !errors.As(err, &bad) {
 		bad = &CorruptError{File: t.name, Reason: err.Error()}
 	}
-	reason := bad.Reason
-	if span := t.keysAt(bad.Offset); span != "" {
-		reason += ": " + span
+	f := Fault{File: bad.File, Offset: bad.Offset, Reason: bad.Reason, Acknowledged: AcknowledgedYes}
+	t.concerned(&f)
+	if f.KeysTo != "" {
+		f.Reason += fmt.Sprintf(": keys from %q to %q", f.KeysFrom, f.KeysTo)
 	}
-	c.fault(Fault{File: bad.File, Offset: bad.Offset, Reason: reason, Acknowledged: AcknowledgedYes})
+	c.fault(f)
 }
 
-// keysAt says which keys the bytes at an offset concern, as far as the top
-// index can tell.
-func (t *table) keysAt(offset int64) string {
-	if offset < tableHeaderSize || offset >= t.topOff {
-		return ""
+// concerned notes which keys the bytes at the offset of a fault concern: those
+// of a block, as far as its index page can be read, else those of the page.
+func (t *table) concerned(f *Fault) {
+	if f.Offset < tableHeaderSize || f.Offset >= t.topOff {
+		return
 	}
 	i := 0
 	for i+1 < t.top.n {
 		p := t.pageEntry(i)
-		if offset < p.off+int64(p.size)+int64(p.filter.size()) {
+		if f.Offset < p.off+int64(p.size)+int64(p.filter.size()) {
 			break
 		}
 		i++
@@ -146,7 +147,33 @@ func (t *table) keysAt(offset int64) string {
 		from, _ = t.top.bound(i - 1)
 	}
 	to, _ := t.top.bound(i)
-	return fmt.Sprintf("keys from %q to %q", userKey(from), userKey(to))
+	d := t.pageEntry(i)
+	var page indexPage
+	if f.Offset < d.off && t.checkPage(i, t.data[d.off:][:d.size], &page) == nil {
+		for b := range page.n {
+			e := page.block(b)
+			to, _ = page.bound(b)
+			if f.Offset < e.off+int64(e.keySize)+int64(e.valueSize) {
+				f.Entries = int64(e.n)
+				t.keysOf(&e, f)
+				break
+			}
+			from = to
+		}
+	}
+	f.KeysFrom, f.KeysTo = string(userKey(from)), string(userKey(to))
+}
+
+// keysOf names the keys of a block whose values are damaged.
+func (t *table) keysOf(e *blockEntry, f *Fault) {
+	raw, err := t.readRun(e.keys(), false)
+	var run keyRun
+	if err != nil || run.parse(raw, int(e.n)) != nil || run.check(int(e.valueRaw)) != nil {
+		return
+	}
+	for n := range min(run.n, maxFaultKeys) {
+		f.Keys = append(f.Keys, string(userKey(run.key(n))))
+	}
 }
 
 // readAhead fetches a file in big pieces, ahead of reads through its mapping,

@@ -398,38 +398,14 @@ func (db *DB) catchUp(mk *mark) error {
 
 // View runs fn on one state, see Store. It takes no lock and writes nothing.
 func (db *DB) View(ctx context.Context, at Rev, fn func(Tx) error) error {
-	done, err := db.use(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	core := &txCore{db: db, now: db.opts.now(), readonly: true}
-	defer core.end()
-	if _, err := core.state(); err != nil {
-		return err
-	}
-	if at != Newest {
-		if err := db.viewPast(core, at); err != nil {
-			return err
+	return db.viewCore(ctx, func(core *txCore) error {
+		if at != Newest {
+			if err := db.viewPast(core, at); err != nil {
+				return err
+			}
 		}
-	}
-	return fn(&dbTx{txCore: core})
-}
-
-// viewPast turns a transaction to an earlier revision.
-func (db *DB) viewPast(core *txCore, at Rev) error {
-	if at > core.rev {
-		return fmt.Errorf("revision %d, the newest is %d: %w", at, core.rev, ErrNotYet)
-	}
-	if first := core.base.man.firstReadable(); at < first {
-		return fmt.Errorf("revision %d: history begins at revision %d: %w", at, core.base.man.historyFrom, ErrHistoryGone)
-	}
-	stamp, err := db.stampOf(core.base, at)
-	if err != nil {
-		return err
-	}
-	core.rev, core.now = at, stamp.Time()
-	return nil
+		return fn(&dbTx{txCore: core})
+	})
 }
 
 // canCreate says whether the directory could be made into a database.

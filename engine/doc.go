@@ -56,6 +56,16 @@
 // refused with a [CorruptError], and nothing is changed. MARK, which is written
 // after each commit, and a flag in each record tell the two apart.
 //
+// # The past
+//
+// Every version of a key is kept as long as history.keep says, in the tables
+// and in the log alike, whatever was imported, folded or merged since. View
+// reads any revision from Beginning on, exactly as it was when it was committed:
+// what had a time to live is there if it lived then. RevAt and ViewTime do so
+// by time, Versions for one key. [Diff] compares two states, and [Undo] commits
+// the values again that were there before. What is older is [ErrHistoryGone],
+// never a wrong value.
+//
 // # What may run at once
 //
 // Readers take no lock and write nothing: they read MANIFEST, map the tables

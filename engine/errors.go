@@ -54,6 +54,9 @@ var (
 	// that would be overwritten, a key in a load with Fail.
 	ErrExists = errors.New("already exists")
 
+	// ErrChanged is what every *ChangedError is.
+	ErrChanged = errors.New("changed since")
+
 	// ErrNoDatabase is returned by Open when there is no database at the path.
 	// It is also fs.ErrNotExist.
 	ErrNoDatabase = fmt.Errorf("no database there: %w", fs.ErrNotExist)
@@ -137,6 +140,7 @@ func ClassOf(err error) Class {
 		{ErrUnsupported, ClassUnsupported},
 		{ErrReadOnly, ClassRefused},
 		{ErrExists, ClassRefused},
+		{ErrChanged, ClassRefused},
 		{ErrTooLarge, ClassTooLarge},
 		{ErrInvalid, ClassInvalid},
 		{ErrNotYet, ClassHistoryGone},

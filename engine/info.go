@@ -7,25 +7,27 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
 // Info describes a database. All sizes are bytes of files.
 type Info struct {
 	Path         string    `json:"path"`
-	Snapshot     bool      `json:"snapshot"`       // the path is a snapshot file
-	Database     string    `json:"database"`       // id in hex, the same in all copies
-	Copy         string    `json:"copy,omitempty"` // which copy this is, in hex; empty for a snapshot
-	Created      time.Time `json:"created"`        // this copy, or the snapshot
-	Format       int       `json:"format"`         // version
-	Rev          Rev       `json:"rev"`            // newest revision
-	Stamp        Stamp     `json:"stamp"`          // of it
-	Time         time.Time `json:"time,omitzero"`  // of it; zero if nothing was ever committed
-	Folded       Rev       `json:"folded"`         // the tables hold everything up to this revision
-	HistoryFrom  Rev       `json:"history_from"`   // first revision whose changes are kept
-	Keys         int64     `json:"keys"`           // live, of all families
-	KeyBytes     int64     `json:"key_bytes"`      // of the live keys
-	ValueBytes   int64     `json:"value_bytes"`    // of their values
+	Snapshot     bool      `json:"snapshot"`              // the path is a snapshot file
+	Database     string    `json:"database"`              // id in hex, the same in all copies
+	Copy         string    `json:"copy,omitempty"`        // which copy this is, in hex; empty for a snapshot
+	Created      time.Time `json:"created"`               // this copy, or the snapshot
+	Format       int       `json:"format"`                // version
+	Rev          Rev       `json:"rev"`                   // newest revision
+	Stamp        Stamp     `json:"stamp"`                 // of it
+	Time         time.Time `json:"time,omitzero"`         // of it; zero if nothing was ever committed
+	Folded       Rev       `json:"folded"`                // the tables hold everything up to this revision
+	HistoryFrom  Rev       `json:"history_from"`          // first revision whose changes are kept
+	HistoryTime  time.Time `json:"history_time,omitzero"` // the state of the database can be read from here on; zero: from the start
+	Keys         int64     `json:"keys"`                  // live, of all families
+	KeyBytes     int64     `json:"key_bytes"`             // of the live keys
+	ValueBytes   int64     `json:"value_bytes"`           // of their values
 	Tables       int64     `json:"tables"`
 	TableBytes   int64     `json:"table_bytes"`
 	Runs         int64     `json:"runs"`
@@ -44,6 +46,15 @@ type Info struct {
 type FileCount struct {
 	Files int64 `json:"files"`
 	Bytes int64 `json:"bytes"`
+}
+
+// ID is the id of the database in hex, the same in all copies; empty while
+// there is none.
+func (db *DB) ID() string {
+	if !db.exists.Load() {
+		return ""
+	}
+	return hex.EncodeToString(db.ident.id[:])
 }
 
 // Info describes the database as it is now. Counting the keys costs a scan of
@@ -67,6 +78,9 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 	info.Rev = core.rev
 	man := core.base.man
 	info.Folded, info.HistoryFrom = man.folded.rev, man.historyFrom
+	if man.historyStamp != 0 {
+		info.HistoryTime = man.historyStamp.Time().UTC()
+	}
 	info.Sync, info.Merging = man.setting("sync", syncAlways), man.merge != nil
 	info.Tables, info.Runs = int64(len(man.tables)), int64(len(core.base.runs))
 	for i := range man.tables {
@@ -173,6 +187,9 @@ var settingKinds = []settingKind{
 		_, err := parseKeep(value)
 		return err
 	}},
+	limitKind(settingMaxKey, MaxKeySize, strconv.Itoa(MaxKeySize)),
+	limitKind(settingMaxValue, MaxValueSize, "32MiB"),
+	limitKind(settingMaxTx, MaxTxSize, "64MiB"),
 }
 
 // Settings returns all settings of the database, those that were never set

@@ -91,10 +91,11 @@ type lawState map[string]cell
 type lawModel struct {
 	states []lawState
 	stamps []Stamp
+	writes []map[string]*cell // what each revision wrote; a nil cell is a delete
 }
 
 func newLawModel() *lawModel {
-	return &lawModel{states: []lawState{{}}, stamps: []Stamp{0}}
+	return &lawModel{states: []lawState{{}}, stamps: []Stamp{0}, writes: []map[string]*cell{nil}}
 }
 
 func (m *lawModel) rev() Rev { return Rev(len(m.states) - 1) }
@@ -114,6 +115,7 @@ func (m *lawModel) commit(writes map[string]*cell, stamp Stamp) {
 	}
 	m.states = append(m.states, next)
 	m.stamps = append(m.stamps, stamp)
+	m.writes = append(m.writes, writes)
 }
 
 // at is what is to be read at a revision when the time is nowMillis.

@@ -24,6 +24,15 @@ const (
 // lock only to commit; if other processes write into the span of its keys
 // meanwhile, it compares once more, then under the lock.
 func (db *DB) Load(ctx context.Context, items iter.Seq2[Item, error], on OnConflict) (LoadResult, error) {
+	return db.load(ctx, items, loader{db: db, on: on})
+}
+
+// loadIf implements loaderIf.
+func (db *DB) loadIf(ctx context.Context, items iter.Seq2[Item, error], newest Rev) (LoadResult, error) {
+	return db.load(ctx, items, loader{db: db, conditional: true, newest: newest})
+}
+
+func (db *DB) load(ctx context.Context, items iter.Seq2[Item, error], l loader) (LoadResult, error) {
 	none := LoadResult{Result: Result{Outcome: NotCommitted}}
 	done, err := db.use(ctx)
 	if err != nil {
@@ -33,7 +42,6 @@ func (db *DB) Load(ctx context.Context, items iter.Seq2[Item, error], on OnConfl
 	if err := db.canWrite(); err != nil {
 		return none, err
 	}
-	l := loader{db: db, on: on}
 	l.sorter = newSorter(loadFS{db.fsys, db, ctx}, filepath.Join(db.dir, tablesDir), db.opts.sizes.load)
 	defer l.sorter.close()
 	if err := l.read(ctx, items); err != nil {
@@ -69,10 +77,25 @@ type loader struct {
 	count  int64
 	bytes  int64 // that the items would take as operations
 	res    LoadResult
+
+	conditional bool // commit only
+	newest      Rev  // if this still is the newest revision
+}
+
+// met returns ErrConflict unless the condition of the load holds.
+func (l *loader) met(core *txCore) error {
+	if l.conditional && core.rev != l.newest {
+		return fmt.Errorf("revision %d came meanwhile: %w", core.rev, ErrConflict)
+	}
+	return nil
 }
 
 // read checks the items and hands them to the sorter.
 func (l *loader) read(ctx context.Context, items iter.Seq2[Item, error]) error {
+	limits, err := l.db.limits()
+	if err != nil {
+		return err
+	}
 	var ikey []byte
 	for it, err := range items {
 		if err != nil {
@@ -84,7 +107,11 @@ func (l *loader) read(ctx context.Context, items iter.Seq2[Item, error]) error {
 			}
 		}
 		l.count++
-		if err := checkItem(&it); err != nil {
+		err := checkItem(&it)
+		if err == nil {
+			err = limits.check(len(it.Key), len(it.Value), it.Delete)
+		}
+		if err != nil {
 			return fmt.Errorf("item %d: %w", l.count, err)
 		}
 		ikey = appendIKey(ikey[:0], []byte(it.Family), it.Key)
@@ -157,7 +184,11 @@ func (l *loader) small(ctx context.Context) (LoadResult, error) {
 		return LoadResult{Result: Result{Outcome: NotCommitted}}, err
 	}
 	run := func(core *txCore) error {
+		if err := l.met(core); err != nil {
+			return err
+		}
 		l.res = LoadResult{}
+		core.unlimited = true // read looked at each item, and a load has any size
 		return l.decideEach(core, items)
 	}
 	var res Result
@@ -224,9 +255,17 @@ func (l *loader) large(ctx context.Context) (LoadResult, error) {
 	info, w, err := l.table(ctx, reader)
 	defer func() { db.discard(w) }()
 	res := Result{Outcome: NotCommitted}
-	if err == nil {
+	// The state may be merged and forgotten faster than it is compared.
+	outrun := errors.Is(err, ErrUnavailable)
+	if err == nil || outrun {
 		res, err = db.transact(ctx, func(core *txCore) error {
-			stale, err := l.stale(ctx, core, reader.rev, &info)
+			if err := l.met(core); err != nil {
+				return err
+			}
+			stale, err := outrun, error(nil)
+			if !stale {
+				stale, err = l.stale(ctx, core, reader.rev, &info)
+			}
 			if err != nil {
 				return err
 			}

@@ -59,6 +59,7 @@ type RecordInfo struct {
 	File   string // path below the database
 	Offset int64  // where its wal entry begins
 	Length int64  // bytes of the entry; of the bad place, up to the next whole record
+	Says   int64  // bytes of the entry by its own length field; 0 if that cannot be read
 
 	Rev           Rev // of a bad place: the revision expected there
 	Stamp         Stamp
@@ -98,6 +99,24 @@ func (p *segmentPlace) file() string {
 		return segmentName(p.first)
 	}
 	return p.folder + "/" + segmentName(p.first)
+}
+
+// openLog is listLog for a path that may also be a single segment file. dir is
+// what the segments are below.
+func openLog(fsys FS, path string) (dir string, places []*segmentPlace, err error) {
+	info, err := fsys.Stat(path)
+	if err != nil {
+		return path, nil, err
+	}
+	if info.Mode().IsRegular() {
+		first, ok := parseSegmentName(filepath.Base(path))
+		if !ok {
+			return path, nil, fmt.Errorf("%s: a segment has a name of 20 digits: %w", filepath.Base(path), ErrUnsupported)
+		}
+		return filepath.Dir(path), []*segmentPlace{{first: first}}, nil
+	}
+	places, _, err = listLog(fsys, path)
+	return path, places, err
 }
 
 // listLog returns the segments of history/ and log/ of a database in the order
@@ -307,12 +326,13 @@ func walkLog(ctx context.Context, fsys FS, dir string, places []*segmentPlace, u
 }
 
 // Segments describes the segments of a database, in the order of their
-// revisions, or those that lie in dir itself. It reads every byte of them. An
+// revisions, or those that lie in the folder path itself, or the one segment
+// that path is. It reads every byte of them. An
 // error is one of the file system; what is wrong with a segment stands in its
 // State. fsys nil is OS.
-func Segments(ctx context.Context, fsys FS, dir string) ([]SegmentInfo, error) {
+func Segments(ctx context.Context, fsys FS, path string) ([]SegmentInfo, error) {
 	fsys = orOS(fsys)
-	places, _, err := listLog(fsys, dir)
+	dir, places, err := openLog(fsys, path)
 	if err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
@@ -376,10 +396,10 @@ func tornPlace(fsys FS, dir string) position {
 // Records calls f with the records from one revision to another (0: to the
 // last), both included, in order, and with the bad places between them, until
 // f returns false. It goes on behind a bad place at the next whole record. An
-// error is one of the file system. fsys nil is OS.
-func Records(ctx context.Context, fsys FS, dir string, from, to Rev, f func(RecordInfo) bool) error {
+// error is one of the file system. path is what Segments takes. fsys nil is OS.
+func Records(ctx context.Context, fsys FS, path string, from, to Rev, f func(RecordInfo) bool) error {
 	fsys = orOS(fsys)
-	places, _, err := listLog(fsys, dir)
+	dir, places, err := openLog(fsys, path)
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
 	}
@@ -409,11 +429,15 @@ func Records(ctx context.Context, fsys FS, dir string, from, to Rev, f func(Reco
 func (p *logPiece) info() RecordInfo {
 	r := RecordInfo{File: p.seg.file(), Offset: p.before.offset, Length: p.end - p.before.offset, Rev: p.before.rev + 1, Bad: p.bad}
 	if p.rec == nil {
+		if n, length, _, err := parseFrame(p.raw[:min(len(p.raw), 10)]); err == nil {
+			r.Says = int64(n + length)
+		}
 		for _, o := range guessOperations(p.raw) {
 			r.Ops = append(r.Ops, opInfo(&o))
 		}
 		return r
 	}
+	r.Says = r.Length
 	r.Rev, r.Stamp, r.Origin, r.Writer = p.rec.rev, p.rec.stamp, p.rec.origin, string(p.rec.writer)
 	r.Checksum, r.Prev, r.DurableBefore = p.rec.sum, p.rec.prev, p.rec.durableBefore()
 	err := p.rec.each(func(o *operation) bool {
@@ -438,28 +462,4 @@ func opInfo(o *operation) OpInfo {
 		i.Table, i.TableSize, i.TableEntries = tableName(o.table.id), o.table.size, o.table.entries
 	}
 	return i
-}
-
-// guessOperations makes out what it can of the operations of a damaged wal
-// entry, so that a message may name keys. Nothing of it is proven.
-func guessOperations(raw []byte) (ops []operation) {
-	n, _, _, err := parseFrame(raw[:min(len(raw), 10)])
-	if err != nil || len(raw) < n+recordMinSize || string(raw[n:n+2]) != recordMagic {
-		return nil
-	}
-	start := n + recordHeaderSize + int(raw[n+recordHeaderSize-1]) + 4
-	if start > len(raw) {
-		return nil
-	}
-	for raw = raw[start:]; ; {
-		var o operation
-		n, err := parseOperation(raw, &o)
-		if err != nil {
-			return ops
-		}
-		if o.op != OpIngest && checkFamily(string(o.family)) == nil {
-			ops = append(ops, o)
-		}
-		raw = raw[n:]
-	}
 }

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"sync/atomic"
 )
@@ -249,4 +251,28 @@ func (c *memCursor) isNotAfter(d memCursor) bool {
 		return true
 	}
 	return (c.node.key < d.node.key) != c.span.reverse
+}
+
+// eachNode calls f with the keys of all families that lie in a range of
+// internal keys, in order, until it returns false.
+func (m *Mem) eachNode(o *iterOptions, f func(family string, n *memNode) (bool, error)) error {
+	m.mu.RLock()
+	lists := maps.Clone(m.families)
+	m.mu.RUnlock()
+	names := slices.Sorted(maps.Keys(lists))
+	if o.reverse {
+		slices.Reverse(names)
+	}
+	for _, name := range names {
+		for c := newMemCursor(lists[name], memSpan{reverse: o.reverse}); c.node != nil; c.advance() {
+			ikey := string(appendIKey(nil, name, c.node.key))
+			if ikey < string(o.lo) || o.hi != nil && ikey >= string(o.hi) {
+				continue
+			}
+			if more, err := f(name, c.node); !more || err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

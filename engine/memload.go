@@ -13,6 +13,16 @@ import (
 // and Fail refuses every one, also where the item would delete it or says what
 // it is already.
 func (m *Mem) Load(ctx context.Context, items iter.Seq2[Item, error], on OnConflict) (LoadResult, error) {
+	return m.load(ctx, items, on, nil)
+}
+
+// loadIf implements loaderIf.
+func (m *Mem) loadIf(ctx context.Context, items iter.Seq2[Item, error], newest Rev) (LoadResult, error) {
+	return m.load(ctx, items, Replace, &newest)
+}
+
+// load loads on condition that a revision is the newest, if one is given.
+func (m *Mem) load(ctx context.Context, items iter.Seq2[Item, error], on OnConflict, newest *Rev) (LoadResult, error) {
 	refused := LoadResult{Result: Result{Outcome: NotCommitted}}
 	if err := m.enter(ctx); err != nil {
 		return refused, err
@@ -30,6 +40,9 @@ func (m *Mem) Load(ctx context.Context, items iter.Seq2[Item, error], on OnConfl
 	}
 	defer m.endTurn()
 	refused.Rev = m.newest()
+	if newest != nil && refused.Rev != *newest {
+		return refused, fmt.Errorf("revision %d came meanwhile: %w", refused.Rev, ErrConflict)
+	}
 	writes, res, err := m.settle(staged, on)
 	if err != nil {
 		return refused, err

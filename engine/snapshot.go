@@ -23,7 +23,7 @@ type SnapshotInfo struct {
 	Path     string    `json:"path"`
 	Database string    `json:"database"` // id of the database it was made of, in hex
 	Rev      Rev       `json:"rev"`      // it holds the state at this revision
-	Stamp    Stamp     `json:"stamp"`    // of the newest entry in it; 0 if there is none
+	Stamp    Stamp     `json:"stamp"`    // of that revision; 0 if nothing was committed
 	Created  time.Time `json:"created"`  // when it was made
 	Keys     int64     `json:"keys"`
 	Bytes    int64     `json:"bytes"` // of keys, family names and values, uncompressed
@@ -49,7 +49,18 @@ func snapshotInfo(path string, i *tableInfo) SnapshotInfo {
 // only when it is whole, on the disk, read back and verified. It takes no
 // lock: others write meanwhile. It returns ErrExists if something has that
 // name already, and ErrDamaged if what it would save is damaged.
-func (db *DB) Snapshot(ctx context.Context, path string) (info SnapshotInfo, err error) {
+//
+// The file holds what View reads at that revision, named by its number: what
+// expired after the commit, but before the snapshot was made, is in it. So the
+// two read the same, at the revision as well as at the newest state of each,
+// whenever they are compared.
+func (db *DB) Snapshot(ctx context.Context, path string) (SnapshotInfo, error) {
+	return db.SnapshotAt(ctx, path, Newest)
+}
+
+// SnapshotAt writes the state of a revision to a new file, as Snapshot does. It
+// returns ErrHistoryGone or ErrNotYet as View does.
+func (db *DB) SnapshotAt(ctx context.Context, path string, at Rev) (info SnapshotInfo, err error) {
 	done, err := db.use(ctx)
 	if err != nil {
 		return info, err
@@ -73,12 +84,22 @@ func (db *DB) Snapshot(ctx context.Context, path string) (info SnapshotInfo, err
 	if !db.exists.Load() {
 		return info, ErrNoDatabase
 	}
-	stamp, err := db.stampOf(core.base, core.rev)
+	created, newest := core.now.UnixMilli(), core.rev
+	if at == Newest {
+		at = newest
+	}
+	if err := db.viewPast(core, at); err != nil {
+		return info, err
+	}
+	stamp, err := db.stampOf(core.base, at)
 	if err != nil {
 		return info, err
 	}
-	w, err := newTableWriter(db.fsys, fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32()), tableOptions{
-		id: rand.Uint64(), database: db.ident.id, kind: kindSnapshot, created: core.now.UnixMilli(),
+	if at != newest {
+		created = stamp.Time().UnixMilli() // when it was the newest
+	}
+	w, err := newTableWriter(db.fsys, tempName(path), tableOptions{
+		id: rand.Uint64(), database: db.ident.id, kind: kindSnapshot, created: created,
 		compress: true, snapshotRev: core.rev, snapshotStamp: stamp, historyFrom: core.rev,
 	})
 	if err != nil {

@@ -262,9 +262,12 @@ func (c Capabilities) Has(want Capabilities) bool { return c&want == want }
 type Store interface {
 	Capabilities() Capabilities
 
-	// View runs fn on the state at a revision, or on the newest. It returns
-	// ErrHistoryGone if the state of that revision is no longer kept and
-	// ErrNotYet if there is no such revision so far.
+	// View runs fn on the state at a revision, or on the newest. An earlier
+	// revision, and the newest if it is named by its number, reads as it was
+	// when it was committed: expiry is judged at its stamp. At Newest it is
+	// judged by the clock. It returns ErrHistoryGone if the state of that
+	// revision is no longer kept and ErrNotYet if there is no such revision so
+	// far.
 	View(ctx context.Context, at Rev, fn func(Tx) error) error
 
 	// Update runs fn and commits what it wrote as one transaction, whole or

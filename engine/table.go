@@ -21,7 +21,7 @@ import (
 //	  16      8     table id
 //	  24      16    database id
 //	  40      8     time of creation, Unix milliseconds
-//	  48      4     kind: 1 fold, 2 merge, 3 ingest, 4 snapshot
+//	  48      4     kind: 1 fold, 2 merge, 3 ingest, 4 snapshot, 5 increment
 //	  52      8     zeros
 //	  60      4     checksum of the bytes before
 //
@@ -96,10 +96,11 @@ type tableKind uint32
 
 // The kinds. The numbers stand in the header.
 const (
-	kindFold     tableKind = 1 // from the tail of the log
-	kindMerge    tableKind = 2 // from other tables
-	kindIngest   tableKind = 3 // from a bulk load
-	kindSnapshot tableKind = 4 // everything up to one revision
+	kindFold      tableKind = 1 // from the tail of the log
+	kindMerge     tableKind = 2 // from other tables
+	kindIngest    tableKind = 3 // from a bulk load
+	kindSnapshot  tableKind = 4 // everything up to one revision
+	kindIncrement tableKind = 5 // every version between two revisions
 )
 
 // assigned is what the versions of a table have that do not know it
@@ -269,7 +270,7 @@ func (t *table) readHeaderInfo(header []byte) error {
 		kind:    tableKind(le.Uint32(header[48:])),
 	}
 	copy(t.inf.database[:], header[24:])
-	if t.inf.kind < kindFold || t.inf.kind > kindSnapshot || le.Uint64(header[52:]) != 0 {
+	if t.inf.kind < kindFold || t.inf.kind > kindIncrement || le.Uint64(header[52:]) != 0 {
 		return t.corrupt(48, "unknown kind of table")
 	}
 	return nil

@@ -26,22 +26,29 @@ type tableInfo struct {
 
 	keyBytes, valueBytes uint64 // before compression; of internal keys
 
-	snapshotRev   Rev   // kind snapshot: it holds everything up to this revision
+	snapshotRev   Rev   // kinds snapshot and increment: it holds everything up to this revision
 	snapshotStamp Stamp // of that revision, which may have been a delete
-	historyFrom   Rev   // reads at this revision and later ones are exact; 0: not known
+	historyFrom   Rev   // reads at this revision and later ones are exact; of an increment its first revision; 0: not known
+	afterStamp    Stamp // kind increment: of the revision before historyFrom
 
 	first, last []byte // internal keys; nil in an empty table
 }
 
 // The properties of a table: these numbers, each a u64 and in this order, then
-// the lengths of the first and the last internal key as u32, then the two.
-func (p *tableInfo) numbers() [14]*uint64 {
-	return [14]*uint64{
+// the lengths of the first and the last internal key as u32, then the two. The
+// last number is there in increments only.
+func (p *tableInfo) numbers() []*uint64 {
+	numbers := []*uint64{
 		&p.entries, &p.keys, &p.deletes, &p.expiring, &p.blocks,
 		(*uint64)(&p.minRev), (*uint64)(&p.maxRev), (*uint64)(&p.minStamp), (*uint64)(&p.maxStamp),
 		&p.keyBytes, &p.valueBytes, (*uint64)(&p.snapshotRev),
 		(*uint64)(&p.snapshotStamp), (*uint64)(&p.historyFrom),
+		(*uint64)(&p.afterStamp),
 	}
+	if p.kind != kindIncrement {
+		return numbers[:len(numbers)-1]
+	}
+	return numbers
 }
 
 // appendProperties appends the properties as they stand in the file.

@@ -159,13 +159,15 @@ func (v *tableVerifier) version(run *keyRun, i, pageNo int, filterOK bool) strin
 // properties compares the properties with what was counted.
 func (v *tableVerifier) properties() {
 	t := v.t
-	var said tableInfo
+	said := tableInfo{kind: t.inf.kind}
+	v.seen.kind = t.inf.kind
 	if err := said.parse(t.data[t.propOff : len(t.data)-tableFooterSize]); err != nil {
 		v.fault(t.propOff, err.Error())
 		return
 	}
 	v.seen.blocks = t.inf.blocks
 	v.seen.snapshotRev, v.seen.snapshotStamp, v.seen.historyFrom = said.snapshotRev, said.snapshotStamp, said.historyFrom
+	v.seen.afterStamp = said.afterStamp
 	a, b := v.seen.numbers(), said.numbers()
 	for i := range a {
 		if *a[i] != *b[i] {

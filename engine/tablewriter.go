@@ -30,6 +30,7 @@ type tableOptions struct {
 	snapshotRev   Rev   // for kindSnapshot, with its stamp
 	snapshotStamp Stamp
 	historyFrom   Rev
+	afterStamp    Stamp // for kindIncrement
 
 	blockSize int // bytes of keys and values in a block; 0: tableBlockSize
 	pageSize  int // bytes of a page of the index; 0: tablePageSize
@@ -85,7 +86,7 @@ func newTableWriter(fsys FS, path string, o tableOptions) (*tableWriter, error) 
 	w := &tableWriter{fsys: fsys, path: path, file: f, o: o, enc: enc}
 	w.info = tableInfo{
 		id: o.id, database: o.database, created: o.created, kind: o.kind,
-		snapshotRev: o.snapshotRev, snapshotStamp: o.snapshotStamp, historyFrom: o.historyFrom,
+		snapshotRev: o.snapshotRev, snapshotStamp: o.snapshotStamp, historyFrom: o.historyFrom, afterStamp: o.afterStamp,
 	}
 	w.buf = w.appendHeader(make([]byte, 0, tableBufferSize+tableBufferSize/4))
 	return w, nil

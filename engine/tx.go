@@ -28,6 +28,7 @@ type txCore struct {
 	writeSize int64                 // what they take in a record
 	sorted    []*operation          // the writes in order; nil if it has to be made
 	ingest    *operation            // the table that a load commits instead of writes
+	unlimited bool                  // the limits of the database have been looked at
 
 	reads *readSet // what was read, for the check at commit; nil if nobody asks
 }
@@ -305,6 +306,13 @@ const contextEvery = 256
 
 // walkOnce returns the last key it went to, or nil if it saw the whole range.
 func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, limited bool, f func(*version) bool) (last []byte, err error) {
+	b, err := t.state()
+	if err != nil {
+		return nil, err
+	}
+	// A Get between two entries may turn the transaction to a newer base.
+	b.retain()
+	defer b.release()
 	src, err := t.open(o)
 	if err != nil {
 		return nil, err

@@ -200,6 +200,11 @@ func (r *round) build(ctx context.Context, db *DB, run func(*txCore) error) (Res
 	}
 	if core.ingest != nil {
 		ops = append(ops[:0], *core.ingest)
+	} else if len(db.w.man.settings) > 0 && !core.unlimited {
+		limits := db.w.man.limits()
+		if err := limits.checkAll(ops, core.writeSize); err != nil {
+			return none, err
+		}
 	}
 	return r.push(db, ops, core.now), nil
 }

@@ -94,7 +94,7 @@ func formatOfData(text []byte) Format {
 		return FormatTSV
 	case isCSVHeader(line):
 		return FormatCSV
-	case bytes.HasPrefix(start, []byte("set ")) || start[0] == '#':
+	case bytes.HasPrefix(start, []byte("set ")) || bytes.HasPrefix(start, []byte("del ")) || start[0] == '#':
 		return FormatKvsh
 	case bytes.IndexByte(line, '\t') > 0:
 		return FormatTSV

@@ -42,9 +42,14 @@ func (m *kvshImport) records(yield func(Record) bool) error {
 
 // record reads the words of a command. With a fault, word is the bad one.
 func (m *kvshImport) record() (r Record, word int, fault string) {
-	const usage = "want set [--cf NAME] [--expires-at TIME] KEY VALUE"
-	if string(m.words[0]) != "set" {
-		return r, 0, "only set commands can be imported"
+	usage, operands := "want set [--cf NAME] [--expires-at TIME] KEY VALUE", 2
+	switch string(m.words[0]) {
+	case "set":
+	case "del":
+		usage, operands = "want del [--cf NAME] KEY", 1
+		r.Delete = true
+	default:
+		return r, 0, "only set and del commands can be imported"
 	}
 	r.Family = m.family
 	i := 1
@@ -61,10 +66,10 @@ func (m *kvshImport) record() (r Record, word int, fault string) {
 			}
 			text = m.words[i]
 		}
-		switch string(name) {
-		case "--cf":
+		switch {
+		case string(name) == "--cf":
 			r.Family, fault = m.familyOf(text)
-		case "--expires-at":
+		case string(name) == "--expires-at" && !r.Delete:
 			r.Expires, fault = expiryOf(text)
 		default:
 			fault = "no flag that an import knows: " + usage + " (a key that begins with - comes after --)"
@@ -73,10 +78,12 @@ func (m *kvshImport) record() (r Record, word int, fault string) {
 			return r, flag, fault
 		}
 	}
-	if len(m.words) != i+2 {
+	if len(m.words) != i+operands {
 		return r, 0, usage
 	}
-	r.Key, r.Value = m.words[i], m.words[i+1]
+	if r.Key = m.words[i]; !r.Delete {
+		r.Value = m.words[i+1]
+	}
 	return r, i, recordFault(&r)
 }
 

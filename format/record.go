@@ -39,8 +39,9 @@ type Record struct {
 	Time    time.Time // when that was; zero: not known
 	Expires time.Time // when it ends, in milliseconds; zero: never
 
-	// Delete says that the key is deleted, as a command in FormatRESP can say.
-	// Such a record has no value, and no exporter takes it.
+	// Delete says that the key is deleted, as a command in FormatRESP or
+	// FormatKvsh can say. Such a record has no value, and the exporter of
+	// FormatKvsh alone takes it.
 	Delete bool
 }
 

@@ -219,3 +219,31 @@ func mustTime(t testing.TB, text string) time.Time {
 	}
 	return at
 }
+
+// A difference has deletes, which the script of commands alone holds: they come
+// back, and the file is known by its first one.
+func TestKvshDeletes(t *testing.T) {
+	records := []Record{
+		{Key: []byte("-a\n\xff"), Delete: true},
+		{Key: []byte("b"), Value: []byte("1")},
+		{Key: []byte("c"), Family: "f.1", Delete: true},
+	}
+	data := exported(t, FormatKvsh, records)
+	if f, _, err := Detect("", data); f != FormatKvsh || err != nil {
+		t.Errorf("Detect(%q) = %v, %v, want kvsh", data, f, err)
+	}
+	got, err := imported(t, FormatKvsh, bytes.NewReader(data))
+	if err != nil || len(got) != len(records) {
+		t.Fatalf("%q is %v, %v", data, got, err)
+	}
+	for i, r := range records {
+		if string(got[i].Key) != string(r.Key) || got[i].Family != r.Family || got[i].Delete != r.Delete || !bytes.Equal(got[i].Value, r.Value) {
+			t.Errorf("record %d comes back as %+v, want %+v", i, got[i], r)
+		}
+	}
+	for _, f := range fileFormats {
+		if e, err := NewExporter(io.Discard, f, ExportOptions{}); f != FormatKvsh && (err != nil || e.Write(records[0]) == nil) {
+			t.Errorf("%s takes a delete", f)
+		}
+	}
+}

@@ -64,7 +64,7 @@ func NewRows(w io.Writer, o Options, cols ...Column) *Rows {
 		r.wanted = sampleRows
 		r.limit = keepForWidth(o.Width)
 	case CSV:
-		r.enc = &csvRows{cols: cols}
+		r.enc = &csvRows{cols: cols, terminal: o.Terminal}
 		r.wanted = sampleRows
 	case JSON, JSONL:
 		r.enc = newJSONRows(mode, cols)

@@ -16,16 +16,20 @@ import (
 // later row is the first that is not clean, its bytes stand in quotes as they
 // are. Nothing is lost then either, for a reader that leaves quoted bytes alone,
 // as that of kvsh does.
+//
+// At a terminal also control bytes are not clean, and a row that comes too late
+// for a column shows them escaped: nobody reads that back.
 type csvRows struct {
-	cols []Column
-	twin []bool // which columns have a base64 twin
+	cols     []Column
+	twin     []bool // which columns have a base64 twin
+	terminal bool
 }
 
 func (e *csvRows) begin(dst []byte, sample [][]cell) []byte {
 	e.twin = make([]bool, len(e.cols))
 	for _, row := range sample {
 		for i := range row {
-			if row[i].isBytes() && !isCleanCSV(row[i].b) {
+			if row[i].isBytes() && !e.isClean(row[i].b) {
 				e.twin[i] = true
 			}
 		}
@@ -54,14 +58,18 @@ func (e *csvRows) row(dst []byte, cells []cell) ([]byte, error) {
 		switch {
 		case !c.isBytes():
 			dst = c.appendPlain(dst)
-		case !e.twin[i] || isCleanCSV(c.b):
+		case e.isClean(c.b):
+			dst = appendCSVCell(dst, c.b)
+		case !e.twin[i] && e.terminal:
+			dst = appendCSVCell(dst, []byte(Safe(string(c.b))))
+		case !e.twin[i]:
 			dst = appendCSVCell(dst, c.b)
 		}
 	}
 	for i := range cells {
 		if e.twin[i] {
 			dst = append(dst, ',')
-			if !isCleanCSV(cells[i].b) {
+			if !e.isClean(cells[i].b) {
 				dst = base64.StdEncoding.AppendEncode(dst, cells[i].b)
 			}
 		}
@@ -73,6 +81,11 @@ func (e *csvRows) row(dst []byte, cells []cell) ([]byte, error) {
 }
 
 func (e *csvRows) end(dst []byte) []byte { return dst }
+
+// isClean reports whether a field can stand as it is.
+func (e *csvRows) isClean(b []byte) bool {
+	return isCleanCSV(b) && (!e.terminal || bytes.IndexFunc(b, func(r rune) bool { return r != '\n' && r != '\t' && !isPrintable(r) }) < 0)
+}
 
 // isCleanCSV reports whether other programs take b as a field and give it back
 // equal.

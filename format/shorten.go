@@ -115,3 +115,20 @@ func shorten(b []byte, size int, st style, width int) shown {
 
 // remark says that n more bytes follow.
 func remark(n int) string { return "…+" + humanSize(uint64(n)) }
+
+// Short returns bytes as mode Pretty shows a value, in at most width terminal
+// columns: it says how much it left out. A width below 16 is taken as 16; 0 has
+// no limit.
+func Short(b []byte, width int) string {
+	text, _ := Brief(Column{"value", Bytes}, b, width)
+	return text
+}
+
+// Brief returns b as Pretty shows a cell of a column, in at most width columns
+// of a terminal, or a little more where it has to say what was left out, and
+// how many it takes. A width of 0 has no limit.
+func Brief(c Column, b []byte, width int) (text string, columns int) {
+	g := grid{cols: []Column{c}}
+	s := g.show(0, &cell{kind: c.Kind, b: b, size: len(b)}, width)
+	return s.text + s.rest, s.width
+}

@@ -71,7 +71,11 @@ func appendLines(dst, text []byte) []byte {
 // Hexdump writes b in the form of hexdump -C: offset, 16 bytes in hexadecimal,
 // and the printable ones as text. Lines that repeat the one before are a *; the
 // last line is the length. Of no bytes it writes nothing.
-func Hexdump(w io.Writer, b []byte) error {
+func Hexdump(w io.Writer, b []byte) error { return HexdumpAt(w, 0, b) }
+
+// HexdumpAt is Hexdump of bytes that stand at an offset of a file, which its
+// lines show; the last line is the offset behind them.
+func HexdumpAt(w io.Writer, offset int64, b []byte) error {
 	const perLine, flushAt = 16, 32 << 10
 	out := make([]byte, 0, flushAt+256)
 	starred := false
@@ -85,7 +89,7 @@ func Hexdump(w io.Writer, b []byte) error {
 			continue
 		}
 		starred = false
-		out = appendHexLine(out, at, line)
+		out = appendHexLine(out, offset+int64(at), line)
 		if len(out) >= flushAt {
 			if err := writeAll(w, out); err != nil {
 				return err
@@ -94,13 +98,13 @@ func Hexdump(w io.Writer, b []byte) error {
 		}
 	}
 	if len(b) > 0 {
-		out = append(fmt.Appendf(out, "%08x", len(b)), '\n')
+		out = append(fmt.Appendf(out, "%08x", offset+int64(len(b))), '\n')
 	}
 	return writeAll(w, out)
 }
 
 // appendHexLine appends the line of a dump for up to 16 bytes at an offset.
-func appendHexLine(dst []byte, at int, line []byte) []byte {
+func appendHexLine(dst []byte, at int64, line []byte) []byte {
 	dst = fmt.Appendf(dst, "%08x ", at)
 	for i := range 16 {
 		if i%8 == 0 {

@@ -28,7 +28,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T, now func() time.Time) engine.Store) {
 	t.Helper()
 	for _, l := range slices.Concat(dataLaws, scanLaws, txLaws, conflictLaws, expiryLaws,
-		familyLaws, historyLaws, watchLaws, loadLaws, errorLaws, concurrencyLaws) {
+		familyLaws, historyLaws, pastLaws, watchLaws, loadLaws, errorLaws, concurrencyLaws) {
 		t.Run(l.name, func(t *testing.T) {
 			e := newEnv(t, open)
 			if !e.store.Capabilities().Has(l.needs) {

@@ -43,6 +43,7 @@ var libraries = map[string][]string{
 	"github.com/spf13/pflag":               {"cmd"},
 	"github.com/tidwall/wal":               {"engine"},
 	"github.com/valyala/fastjson":          {"format"},
+	"go.starlark.net":                      {"engine"}, // engine/handler, see oneDir
 	"golang.org/x/sys":                     {"engine", "repl", "cmd"},
 	"golang.org/x/term":                    {"repl", "cmd", "format"},
 }
@@ -51,6 +52,11 @@ var libraries = map[string][]string{
 // apart from tests.
 var oneFile = map[string]string{
 	"github.com/tidwall/wal": "engine/log.go",
+}
+
+// oneDir names libraries that a single package may import.
+var oneDir = map[string]string{
+	"go.starlark.net": "kvsh/engine/handler",
 }
 
 // top is everything that may stand at the top of the repository.
@@ -89,6 +95,9 @@ func violation(importer, imported string, standard bool) string {
 	for library, dirs := range libraries {
 		if imported != library && !strings.HasPrefix(imported, library+"/") {
 			continue
+		}
+		if only := oneDir[library]; only != "" && importer != only {
+			return fmt.Sprintf("%s imports %s: only %s may", importer, imported, only)
 		}
 		if slices.Contains(dirs, from) {
 			return ""
@@ -184,6 +193,8 @@ func TestArrowsRefuse(t *testing.T) {
 		{"kvsh/cmd", "github.com/chzyer/readline", false},
 		{"kvsh/engine", "example.com/unknown", false},
 		{"kvsh/engine", "io/fs", true},
+		{"kvsh/engine", "go.starlark.net/starlark", false},
+		{"kvsh/engine/handler", "go.starlark.net/starlark", true},
 		{"kvsh/scripts/blackbox", "kvsh/engine", true},
 	} {
 		got := violation(c.importer, c.imported, standard(c.imported)) == ""

@@ -32,6 +32,12 @@ var reading = [][]string{
 	{"tree"},
 	{"grep", "Ada"},
 	{"hash"},
+	{"hash", "--at", "1"},
+	{"get", "--at", "1", "user:1"},
+	{"history", "user:1"},
+	{"diff"},
+	{"diff", "--patch", "1"},
+	{"undo", "--dry-run", "--to", "1"},
 	{"clear", "-y", "--dry-run"},
 	{"info"},
 	{"info", "--json"},
@@ -40,7 +46,13 @@ var reading = [][]string{
 	{"log", "ls"},
 	{"log", "show"},
 	{"log", "show", "--json", "2.."},
+	{"log", "show", "--hex"},
+	{"log", "stat"},
+	{"log", "grep", "Ada"},
+	{"log", "follow", "--from", "1", "--limit", "2"},
 	{"log", "verify"},
+	{"doctor"},
+	{"doctor", "--json"},
 	{"check"},
 	{"check", "--deep"},
 	{"compact", "--dry-run"},
@@ -48,6 +60,9 @@ var reading = [][]string{
 	{"config", "sync"},
 	{"cf", "ls"},
 	{"snapshot", "ls"},
+	{"handler", "ls"},
+	{"handler", "show", "swap"},
+	{"call", "--dry-run", "swap", "user:1", "user:2"},
 	{"version"},
 	{"set", "--dry-run", "user:1", "x"},
 	{"del", "-y", "--dry-run", "--prefix", "user:"},
@@ -58,8 +73,8 @@ var reading = [][]string{
 // elsewhere, or do nothing by themselves.
 var otherCommands = []string{
 	"set", "del", "mset", "incr", "append", "mv", "cp", "begin", "commit", "rollback", "import",
-	"snapshot save", "snapshot restore", "snapshot verify", "init", "cf rm",
-	"clear", "edit", "bench", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
+	"snapshot save", "snapshot restore", "snapshot verify", "snapshot rm", "restore", "init", "cf rm", "inspect",
+	"handler add", "handler rm", "clear", "edit", "bench", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
 }
 
 // TestEveryCommandIsTriedOrNamed: a command that help lists is one of those
@@ -114,6 +129,7 @@ func newReadable(t *testing.T) db {
 	d.must(t, "", "set", "user:1", "Ada Lovelace")
 	d.must(t, "", "mset", "user:1", "Ada King", "user:2", "Charles Babbage", "old", "x")
 	d.must(t, "", "del", "old")
+	d.must(t, "", "handler", "add", "swap", "../handlers/swap.star")
 	d.must(t, `{"key":"import:1","value":"one"}`+"\n"+`{"key":"import:2","value":"two"}`+"\n", "import", "--format", "jsonl")
 	return d
 }

@@ -44,6 +44,7 @@ var usual = []string{
 	"encoding/json",
 	"encoding/csv",
 	"regexp",
+	"go.starlark.net/starlark",
 	"golang.org/x/sys/unix",
 	"golang.org/x/term",
 	"github.com/spf13/cobra,github.com/chzyer/readline,github.com/olekukonko/tablewriter",
