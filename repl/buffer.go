@@ -37,12 +37,28 @@ const (
 	maxKills     = 16
 )
 
-// cluster is the first grapheme cluster of a text that is not empty.
+// maxCluster bounds a cluster, in bytes, so that finding its end costs the same
+// in any text. People use no longer ones.
+const maxCluster = 256
+
+// cluster is the first grapheme cluster of a text that is not empty. A newline,
+// a carriage return before it, and a byte that is no UTF-8 are each one.
 func cluster(text string) string {
 	if text[0] == '\r' || text[0] < utf8.RuneSelf && (len(text) == 1 || text[1] < utf8.RuneSelf) {
-		return text[:1] // also of a carriage return before a newline, which ends its line by itself
+		return text[:1]
 	}
-	g := displaywidth.StringGraphemes(text)
+	n := 0 // what is valid, of what is looked at
+	for n < min(len(text), maxCluster) {
+		r, size := utf8.DecodeRuneInString(text[n:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		n += size
+	}
+	if n == 0 {
+		return text[:1]
+	}
+	g := displaywidth.StringGraphemes(text[:n])
 	g.Next()
 	return g.Value()
 }

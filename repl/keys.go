@@ -282,8 +282,10 @@ func control(in []byte) (key rune, n int) {
 			return withModifiers(numberKey(first), m > 2), i + 1
 		case c == 'Z':
 			return keyShiftTab, i + 1
-		case c >= 'a' && c <= 'd': // rxvt with Shift
+		case c >= 'a' && c <= 'd' && i == 2: // rxvt with Shift
 			return letterKey(c - 'a' + 'A'), i + 1
+		case c >= 'a': // an answer of the terminal
+			return 0, i + 1
 		}
 		return withModifiers(letterKey(c), m > 2), i + 1
 	}
