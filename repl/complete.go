@@ -251,7 +251,11 @@ func (m *menu) items(height int) []item {
 	var items []item
 	for i := top; i < min(top+room, len(m.candidates)); i++ {
 		c := m.candidates[i]
-		items = append(items, item{parts: []string{quoteWord(c.Text, false), c.Note}, chosen: i == m.selected})
+		parts := []string{quoteWord(c.Text, false)}
+		if c.Note != "" {
+			parts = append(parts, c.Note)
+		}
+		items = append(items, item{parts: parts, chosen: i == m.selected})
 	}
 	if rest := len(m.candidates) - top - room; rest > 0 || m.more {
 		items = append(items, item{parts: []string{"…"}})

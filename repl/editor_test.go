@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chzyer/readline"
 	"golang.org/x/sys/unix"
 
 	"kvsh/repl/screentest"
@@ -267,7 +269,7 @@ func TestEditorHistory(t *testing.T) {
 // terminal back.
 func TestEditorEnds(t *testing.T) {
 	term := screentest.New(t, 40, 10)
-	before, err := unix.IoctlGetTermios(int(term.TTY.Fd()), unix.TCGETS)
+	before, err := readline.GetState(int(term.TTY.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,8 +288,8 @@ func TestEditorEnds(t *testing.T) {
 	if line, err := e.ReadLine(ctx, "> "); line != "" || !errors.Is(err, why) {
 		t.Errorf("ReadLine() = %q, %v, want the cause of the context", line, err)
 	}
-	after, err := unix.IoctlGetTermios(int(term.TTY.Fd()), unix.TCGETS)
-	if err != nil || *after != *before {
+	after, err := readline.GetState(int(term.TTY.Fd()))
+	if err != nil || !reflect.DeepEqual(after, before) {
 		t.Errorf("the terminal is %+v, %v, was %+v", after, err, before)
 	}
 	go func() {
