@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -201,7 +200,6 @@ func (s *Session) pipe(ctx context.Context, program string, run func() error) er
 // reportSyntax shows where a line stops being words.
 func (s *Session) reportSyntax(source string, e *repl.SyntaxError) {
 	s.report(e)
-	start := strings.LastIndexByte(source[:e.Offset], '\n') + 1
-	line, _, _ := strings.Cut(source[start:], "\n")
-	fmt.Fprintf(s.errs, "  %s\n  %s^\n", line, strings.Repeat(" ", len([]rune(source[start:e.Offset]))))
+	line, mark := e.Mark(source)
+	fmt.Fprintf(s.errs, "  %s\n  %s\n", line, mark)
 }

@@ -18,12 +18,11 @@ import (
 // complete says what finds the words that may stand at the end of a line of the
 // shell. Whatever concerns the session is asked for here; the function that it
 // returns runs beside it and uses only a store, which any number may use.
-func (s *Session) complete(line string) func(context.Context) repl.Completion {
+func (s *Session) complete(words *lineWords, line string) func(context.Context) repl.Completion {
 	before, word, _, ok := repl.WordAt(line)
 	if !ok {
 		return nil
 	}
-	words := newLineWords(s)
 	c, _, behind := words.find(before)
 	if c == nil {
 		if behind > 0 {
@@ -39,6 +38,9 @@ func (s *Session) complete(line string) func(context.Context) repl.Completion {
 	if strings.HasPrefix(word, "-") && !slices.Contains(before, "--") {
 		return fixed(word, flagCandidates(c))
 	}
+	if c.Name() == "help" {
+		return fixed(word, words.names())
+	}
 	return s.completeOperand(c, before[behind:], word)
 }
 
@@ -50,8 +52,6 @@ func (s *Session) completeOperand(c *cobra.Command, before []string, word string
 			return nil
 		}
 		return fixed(word, children(c))
-	case c.Name() == "help":
-		return fixed(word, newLineWords(s).names())
 	case len(c.ValidArgs) > 0:
 		return fixed(word, plainCandidates(c.ValidArgs...))
 	case c.ValidArgsFunction != nil:

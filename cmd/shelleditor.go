@@ -23,8 +23,10 @@ func TerminalEditor(s *Session) (repl.Editor, error) {
 		Colors:      s.colors(),
 		Classify:    words.classify,
 		Hint:        words.hint,
-		Complete:    s.complete,
-		Edit:        s.editLine,
+		Complete: func(line string) func(context.Context) repl.Completion {
+			return s.complete(words, line)
+		},
+		Edit: s.editLine,
 	})
 }
 

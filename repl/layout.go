@@ -159,8 +159,9 @@ func (v *view) lay(width, height int, colors bool) frame {
 		}
 	}
 	c.write(v.prompt, Plain)
+	p := "" // the last cluster
 	for at := 0; at < len(v.text); {
-		p := cluster(v.text[at:])
+		p = cluster(v.text[at:])
 		if p == "\n" {
 			if at >= v.cursor && f.cursor < 0 {
 				c.full()
@@ -188,7 +189,9 @@ func (v *view) lay(width, height int, colors bool) frame {
 	}
 	c.full()
 	mark()
-	c.writeShort(v.hint, faint)
+	if p == "" || cluster(p+v.hint) == p { // else they would become one character
+		c.writeShort(v.hint, faint)
+	}
 	c.end()
 	f.rows = c.rows
 	return f.fit(v.below, max(height, 1), colors)

@@ -335,3 +335,21 @@ func TestShell(t *testing.T) {
 		t.Errorf("%d syntax errors, want 1", bad)
 	}
 }
+
+// The mark of an error stands under the place, however wide what is before it.
+func TestSyntaxErrorMark(t *testing.T) {
+	for _, c := range []struct{ src, line, mark string }{
+		{`set k "\q"`, `set k "\q"`, "       ^"},
+		{"set 世\t\"\\q\"", `set 世  "\q"`, "         ^"},
+		{"set k 'a\nb' \"\\q\" c\nd", "b' \"\\q\" c", "    ^"},
+	} {
+		_, err := Split(nil, c.src, ShellDoor)
+		var syntax *SyntaxError
+		if !errors.As(err, &syntax) {
+			t.Fatalf("Split(%q) = %v, want a syntax error", c.src, err)
+		}
+		if line, mark := syntax.Mark(c.src); line != c.line || mark != c.mark {
+			t.Errorf("Mark(%q) =\n%q\n%q, want\n%q\n%q", c.src, line, mark, c.line, c.mark)
+		}
+	}
+}

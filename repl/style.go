@@ -55,16 +55,18 @@ func (s styles) paint(from, to int, style Style) {
 // the words of a command are.
 func highlight(text string, classify func(words []string) []Style) styles {
 	all := make(styles, len(text))
+	stop := len(text) // where the words end
 	commands, err := Split(nil, text, ShellDoor)
 	var syntax *SyntaxError
-	if errors.As(err, &syntax) {
-		// What stands before the place is still to be seen.
-		commands, _ = Split(nil, text[:syntax.Offset], ShellDoor)
-		style := Wrong
+	for style := Wrong; errors.As(err, &syntax); {
+		// What stands before the place is still to be seen; that may be within a
+		// quote, which is then the next place.
 		if syntax.Open {
 			style = Literal
 		}
-		all.paint(syntax.Offset, len(text), style)
+		all.paint(syntax.Offset, stop, style)
+		stop = syntax.Offset
+		commands, err = Split(nil, text[:stop], ShellDoor)
 	}
 	end := 0 // of the command before
 	for _, c := range commands {
@@ -81,10 +83,6 @@ func highlight(text string, classify func(words []string) []Style) styles {
 			all.paint(w.Start, w.End, style)
 			end = w.End
 		}
-	}
-	stop := len(text)
-	if syntax != nil {
-		stop = syntax.Offset
 	}
 	all.gap(text, end, stop)
 	return all

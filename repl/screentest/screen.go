@@ -36,6 +36,13 @@ func (s Screen) String() string {
 // Line is the row of the cursor.
 func (s Screen) Line() string { return s.Rows[s.Row] }
 
+// Show is what a terminal of a size shows of output.
+func Show(columns, rows int, out string) Screen {
+	e := newEmulator(columns, rows)
+	e.write(out)
+	return e.screen()
+}
+
 // An emulator is a terminal that knows the codes which a line editor needs. As
 // terminals do today it breaks rows anew when it becomes narrower.
 type emulator struct {
