@@ -23,29 +23,35 @@ func (s *Session) complete(words *lineWords, line string) func(context.Context) 
 	if !ok {
 		return nil
 	}
-	c, _, behind := words.find(before)
-	if c == nil {
-		if behind > 0 {
-			return nil // behind an unknown command
-		}
-		return fixed(word, words.names())
+	c, first, behind := words.find(before)
+	switch {
+	case c == nil && first < behind:
+		return nil // behind an unknown command
+	case c == nil:
+		c = words.root
 	}
-	if len(before) > behind {
-		if f := findFlag(c, before[len(before)-1]); f != nil && f.NoOptDefVal == "" {
+	if n := len(before); n > 0 && (n > behind || c == words.root) {
+		if f := findFlag(c, before[n-1]); f != nil && f.NoOptDefVal == "" && !strings.Contains(before[n-1], "=") {
 			return s.completeFlagValue(f, word)
 		}
 	}
 	if strings.HasPrefix(word, "-") && !slices.Contains(before, "--") {
 		return fixed(word, flagCandidates(c))
 	}
-	if c.Name() == "help" {
+	if c == words.root || c.Name() == "help" {
 		return fixed(word, words.names())
 	}
-	return s.completeOperand(c, before[behind:], word)
+	family := s.set.Family
+	for i, w := range before[:len(before)-1] {
+		if w == "--cf" {
+			family = before[i+1]
+		}
+	}
+	return s.completeOperand(c, family, before[behind:], word)
 }
 
-// completeOperand completes an operand of a command.
-func (s *Session) completeOperand(c *cobra.Command, before []string, word string) func(context.Context) repl.Completion {
+// completeOperand completes an operand of a command behind others.
+func (s *Session) completeOperand(c *cobra.Command, family string, before []string, word string) func(context.Context) repl.Completion {
 	switch {
 	case c.HasAvailableSubCommands():
 		if len(before) > 0 {
@@ -61,7 +67,7 @@ func (s *Session) completeOperand(c *cobra.Command, before []string, word string
 		texts, _ := c.ValidArgsFunction(c, before, word)
 		s.completing = false
 		if s.keysWanted {
-			return s.completeLevels(word)
+			return s.completeLevels(family, word)
 		}
 		return fixed(word, plainCandidates(texts...))
 	case strings.Contains(c.Use, "FILE"), strings.Contains(c.Use, "PATH"):
@@ -80,7 +86,7 @@ func (s *Session) completeFlagValue(f *pflag.Flag, word string) func(context.Con
 	case f.Name == "cf":
 		return s.completeFamilies(word)
 	case f.Name == "prefix":
-		return s.completeLevels(word)
+		return s.completeLevels(s.set.Family, word)
 	case name == "FILE", name == "PATH", name == "DIR", name == "DB":
 		return s.completeFiles(word)
 	}
@@ -138,7 +144,7 @@ func flagCandidates(c *cobra.Command) []repl.Candidate {
 		_, usage := pflag.UnquoteUsage(f)
 		all = append(all, repl.Candidate{Text: "--" + f.Name, Note: usage})
 	}
-	c.LocalNonPersistentFlags().VisitAll(add)
+	c.NonInheritedFlags().VisitAll(add)
 	c.InheritedFlags().VisitAll(add)
 	return all
 }

@@ -18,8 +18,8 @@ const countLimit = 1000
 
 // completeLevels completes a word to keys, a level of their namespace at a
 // time: user: first, and what is behind it at the next Tab.
-func (s *Session) completeLevels(word string) func(context.Context) repl.Completion {
-	store, family := s.completeStore(), s.set.Family
+func (s *Session) completeLevels(family, word string) func(context.Context) repl.Completion {
+	store := s.completeStore()
 	if store == nil {
 		return nil
 	}
