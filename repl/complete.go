@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"unicode/utf8"
-
-	"github.com/chzyer/readline"
 )
 
 // A Candidate is a word that may stand at the cursor.
@@ -162,6 +161,28 @@ type found struct {
 	completion Completion
 }
 
+// A findings holds what the latest lookup came to until somebody takes it.
+type findings struct {
+	mu   sync.Mutex
+	last *found // or nil
+}
+
+func (f *findings) put(new found) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.last == nil || f.last.number < new.number {
+		f.last = &new
+	}
+}
+
+func (f *findings) take() *found {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last := f.last
+	f.last = nil
+	return last
+}
+
 // tab looks for what may stand at the cursor.
 func (e *lineEditor) tab() bool {
 	if e.Complete == nil || e.asking {
@@ -182,25 +203,17 @@ func (e *lineEditor) tab() bool {
 	number := e.looking.number
 	go func() {
 		defer cancel()
-		f := found{number: number, state: at, word: word, start: start, completion: look(ctx)}
-		if ctx.Err() != nil {
-			return
-		}
-		select {
-		case <-e.found: // of one that is not wanted any more
-		default:
-		}
-		select {
-		case e.found <- f:
+		completion := look(ctx)
+		if ctx.Err() == nil {
+			e.found.put(found{number: number, state: at, word: word, start: start, completion: completion})
 			e.in.notify()
-		default:
 		}
 	}()
 	return true
 }
 
 // complete does what was found, if the line is still the same.
-func (e *lineEditor) complete(f found) {
+func (e *lineEditor) complete(f *found) {
 	b := &e.buffer
 	if f.number != e.looking.number || f.state != (state{b.text, b.cursor}) || e.search != nil || e.done {
 		return
@@ -233,64 +246,4 @@ func (e *lineEditor) putCandidate(start int, c Candidate) {
 	}
 	b.replace(start, b.cursor, text)
 	b.settle()
-}
-
-// A menu is the candidates under the line.
-type menu struct {
-	candidates []Candidate
-	more       bool // there are others
-	start      int  // of the word, in the text
-	selected   int  // -1: none
-}
-
-// items is the part of the menu around the selected candidate, for a screen of
-// some height.
-func (m *menu) items(height int) []item {
-	room := max(min(height/2-1, 10), 1)
-	top := min(max(m.selected-room/2, 0), max(len(m.candidates)-room, 0))
-	var items []item
-	for i := top; i < min(top+room, len(m.candidates)); i++ {
-		c := m.candidates[i]
-		parts := []string{quoteWord(c.Text, false)}
-		if c.Note != "" {
-			parts = append(parts, c.Note)
-		}
-		items = append(items, item{parts: parts, chosen: i == m.selected})
-	}
-	if rest := len(m.candidates) - top - room; rest > 0 || m.more {
-		items = append(items, item{parts: []string{"…"}})
-	}
-	return items
-}
-
-// menuKey does what a key means while the menu is shown. It reports whether
-// that was all; if not, the menu is closed and the key means what it usually
-// does.
-func (e *lineEditor) menuKey(key rune) bool {
-	m := e.menu
-	switch key {
-	case readline.CharTab, keyDown, readline.CharNext:
-		m.selected = (m.selected + 1) % len(m.candidates)
-	case keyShiftTab, keyUp, readline.CharPrev:
-		if m.selected <= 0 {
-			m.selected = len(m.candidates)
-		}
-		m.selected--
-	case keyPageDown:
-		m.selected = min(m.selected+10, len(m.candidates)-1)
-	case keyPageUp:
-		m.selected = max(m.selected-10, 0)
-	case readline.CharEnter, readline.CharCtrlJ, keyRight:
-		e.menu = nil
-		if m.selected < 0 {
-			return false
-		}
-		e.putCandidate(m.start, m.candidates[m.selected])
-	case keyEscape, readline.CharBell:
-		e.menu = nil
-	default:
-		e.menu = nil
-		return false
-	}
-	return true
 }

@@ -74,7 +74,7 @@ type lineEditor struct {
 	suspended atomic.Bool   // by suspend, which waits for goesOn
 	goesOn    chan struct{} // the process was let go on
 	resumed   atomic.Bool   // the same, when something else had stopped it
-	found     chan found    // what a search for completions came to
+	found     findings      // what lookups of completions came to
 
 	// Of the line being read.
 	buffer  buffer
@@ -99,7 +99,7 @@ func NewEditor(o EditorOptions) (Editor, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &lineEditor{EditorOptions: o, in: in, raw: &rawMode{fd: int(o.In.Fd())}, found: make(chan found, 1), goesOn: make(chan struct{}, 1)}
+	e := &lineEditor{EditorOptions: o, in: in, raw: &rawMode{fd: int(o.In.Fd())}, goesOn: make(chan struct{}, 1)}
 	e.screen.out = o.Out
 	e.buffer.goal = -1
 	e.history, _ = openHistory(o.HistoryFile)
@@ -286,10 +286,8 @@ func (e *lineEditor) wakened() {
 		_ = e.term.EnterRawMode()
 		e.restart()
 	}
-	select {
-	case f := <-e.found:
+	if f := e.found.take(); f != nil {
 		e.complete(f)
-	default:
 	}
 }
 
@@ -444,6 +442,10 @@ func (e *lineEditor) enter() {
 			e.buffer.settle()
 			return
 		}
+	}
+	// The end of a pasted block is no line of its own.
+	if text := strings.TrimRight(e.buffer.text, "\n"); text != e.buffer.text {
+		e.buffer.set(text)
 	}
 	e.finish(nil, "")
 }

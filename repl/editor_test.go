@@ -212,6 +212,32 @@ func TestEditorResize(t *testing.T) {
 	d.want(text)
 }
 
+// A terminal that becomes lower than the line shows the part with the cursor.
+func TestEditorResizeLow(t *testing.T) {
+	d := sit(t, 20, 10, EditorOptions{})
+	d.Type("0\x1b\r1\x1b\r2\x1b\r3\x1b\r4\x1b\r5")
+	d.WaitLine("… 5|")
+	d.Resize(20, 3)
+	if err := unix.Kill(os.Getpid(), unix.SIGWINCH); err != nil {
+		t.Fatal(err)
+	}
+	d.Wait("the last lines", func(s Screen) bool { return slices.Equal(s.Rows, []string{"… 3", "… 4", "… 5"}) && s.Row == 2 })
+	d.Type("\x1b[1;5H")
+	d.Wait("the first lines", func(s Screen) bool { return slices.Equal(s.Rows, []string{"> 0", "… 1", "… 2"}) && s.Row == 0 })
+	d.Resize(20, 10)
+	d.Type("x\r")
+	d.want("x0\n1\n2\n3\n4\n5")
+}
+
+// Lines that are typed ahead wait for their turn.
+func TestEditorTypeAhead(t *testing.T) {
+	d := sit(t, 40, 10, EditorOptions{})
+	d.Type("a\rb\x03c\r" + pasteBegin + "d\re\r" + pasteEnd + "\r\x04")
+	for _, want := range []string{"a", "^C", "c", "d\ne", "EOF"} {
+		d.want(want)
+	}
+}
+
 // An open quote goes on with another line, in the same block.
 func TestEditorContinuation(t *testing.T) {
 	d := sit(t, 40, 10, EditorOptions{})

@@ -146,13 +146,14 @@ type frame struct {
 	cursor int // row of the cursor
 	column int
 	width  int // of the terminal
+	height int
 }
 
 // lay lays a view out for a screen. At most height rows are kept: those around
 // the cursor.
 func (v *view) lay(width, height int, colors bool) frame {
 	c := canvas{width: max(width, 2), colors: colors}
-	f := frame{width: c.width, cursor: -1}
+	f := frame{width: c.width, height: max(height, 1), cursor: -1}
 	mark := func() {
 		if f.cursor < 0 {
 			f.cursor, f.column = len(c.rows), c.column
@@ -194,7 +195,7 @@ func (v *view) lay(width, height int, colors bool) frame {
 	}
 	c.end()
 	f.rows = c.rows
-	return f.fit(v.below, max(height, 1), colors)
+	return f.fit(v.below, colors)
 }
 
 // full begins a row if there is no room for a cursor on this one.
@@ -205,9 +206,9 @@ func (c *canvas) full() {
 }
 
 // fit keeps what a screen has room for, and adds the lines under the text.
-func (f frame) fit(below []item, height int, colors bool) frame {
-	below = below[:min(len(below), max(height-1, 0))]
-	if room := height - len(below); len(f.rows) > room {
+func (f frame) fit(below []item, colors bool) frame {
+	below = below[:min(len(below), f.height-1)]
+	if room := f.height - len(below); len(f.rows) > room {
 		top := min(max(f.cursor-room/2, 0), len(f.rows)-room)
 		f.rows = f.rows[top : top+room]
 		f.cursor -= top

@@ -72,7 +72,11 @@ func (s *screen) draw(f frame) error {
 		}
 		at = to
 	}
-	if s.width != f.width && s.rows != nil {
+	switch {
+	case len(s.rows) > f.height: // the beginning is gone: the terminal became lower
+		b = append(b, eraseScreen...)
+		s.rows, at = nil, 0
+	case s.width != f.width && s.rows != nil:
 		b = s.forget(b, f.width)
 		at = 0
 	}
