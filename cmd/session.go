@@ -76,6 +76,8 @@ type Session struct {
 	// not looked up at once: keysWanted says that they would have been.
 	completing, keysWanted bool
 
+	tabTime time.Duration // that Tab may take for keys; 0: levelsTime
+
 	handlers *handler.Worker // runs handlers; nil until the first call
 }
 

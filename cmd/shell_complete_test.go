@@ -52,6 +52,7 @@ func candidates(t *testing.T, s *Session, line string) []string {
 func TestComplete(t *testing.T) {
 	dir := t.TempDir()
 	s := shellSession(t, filepath.Join(dir, "t.kv"))
+	s.tabTime = time.Hour // on a busy machine the usual time may not be enough
 	for _, line := range []string{
 		"mset user:1:name a user:1:mail b user:2 c log/2026/11 d log/2026/12 e a.b f 'two words' g", "--cf drafts set x 1",
 	} {
@@ -106,6 +107,7 @@ func TestComplete(t *testing.T) {
 func TestCompleteReadsNothing(t *testing.T) {
 	path := testDirectory(t)
 	s, other := shellSession(t, path), shellSession(t, path)
+	s.tabTime = time.Hour
 	run := func(s *Session, words ...string) {
 		t.Helper()
 		if err := s.runLine(t.Context(), words); err != nil {
@@ -164,7 +166,7 @@ func TestLevelsLaw(t *testing.T) {
 			}
 			var found repl.Completion
 			if err := store.View(t.Context(), engine.Newest, func(tx engine.Tx) (err error) {
-				found, err = levels(t.Context(), tx, prefix)
+				found, err = levels(t.Context(), tx, prefix, time.Now().Add(time.Hour))
 				return err
 			}); err != nil {
 				t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -182,12 +181,6 @@ func (s *Session) completeFiles(word string) func(context.Context) repl.Completi
 		return found
 	}
 }
-
-// The times that completion takes at most.
-const (
-	levelsTime = 40 * time.Millisecond // to find the candidates
-	countsTime = 20 * time.Millisecond // to count the keys of each
-)
 
 // completeStore is the store to complete from, or nil. It is the newest state:
 // what the open transaction queued is not there, but looking at it would make

@@ -13,6 +13,9 @@ import (
 // levelSeparators end the levels of the namespace that keys make.
 const levelSeparators = ":/."
 
+// levelsTime is how long Tab looks for levels of keys, and counts them.
+const levelsTime = 40 * time.Millisecond
+
 // countLimit is how many keys of a level are counted.
 const countLimit = 1000
 
@@ -23,13 +26,18 @@ func (s *Session) completeLevels(family, word string) func(context.Context) repl
 	if store == nil {
 		return nil
 	}
+	patience := levelsTime
+	if s.tabTime > 0 {
+		patience = s.tabTime
+	}
 	return func(ctx context.Context) (found repl.Completion) {
 		_ = store.View(ctx, engine.Newest, func(tx engine.Tx) (err error) {
 			if family != "" {
 				tx = tx.In(family)
 			}
-			if found, err = levels(ctx, tx, word); err == nil {
-				countLevels(ctx, tx, found.Candidates)
+			deadline := time.Now().Add(patience)
+			if found, err = levels(ctx, tx, word, deadline); err == nil {
+				countLevels(ctx, tx, found.Candidates, deadline)
 			}
 			return err
 		})
@@ -39,9 +47,8 @@ func (s *Session) completeLevels(family, word string) func(context.Context) repl
 
 // levels finds the next level of the keys that begin with a prefix. It goes
 // from one level to the next, so it costs what there is to show, however many
-// keys there are.
-func levels(ctx context.Context, tx engine.Tx, prefix string) (found repl.Completion, err error) {
-	deadline := time.Now().Add(levelsTime)
+// keys there are. What is not found by the deadline is left out.
+func levels(ctx context.Context, tx engine.Tx, prefix string, deadline time.Time) (found repl.Completion, err error) {
 	for from := ""; ; {
 		e, ok, err := edgeKey(ctx, tx, engine.Range{Prefix: prefix, From: from})
 		if err != nil || !ok {
@@ -91,8 +98,7 @@ func behindPrefix(prefix string) string {
 
 // countLevels notes how many keys each level has, as far as there is time. In
 // place of a level with one key stands that key.
-func countLevels(ctx context.Context, tx engine.Tx, all []repl.Candidate) {
-	deadline := time.Now().Add(countsTime)
+func countLevels(ctx context.Context, tx engine.Tx, all []repl.Candidate, deadline time.Time) {
 	for i := range all {
 		if !all[i].Partial {
 			continue
