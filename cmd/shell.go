@@ -18,10 +18,26 @@ import (
 
 func newShell(s *Session) *cobra.Command {
 	return &cobra.Command{
-		Use:         "shell",
-		Short:       "Open the interactive shell",
-		Example:     "kvsh shell\nkvsh --readonly shell",
-		Long:        "Opens the interactive shell, as kvsh without a command does at a terminal.",
+		Use:     "shell",
+		Short:   "Open the interactive shell",
+		Example: "kvsh shell\nkvsh --readonly shell",
+		Long: `Opens the interactive shell, as kvsh without a command does at a terminal.
+
+Keys, besides those that move and delete as in other shells:
+  Tab              complete; again: choose from the menu
+  Up, Down         the commands before that begin as the line does
+  Ctrl-R           search them all; Ctrl-G leaves the search
+  Right, End       take what stands in grey; Alt-F its next word
+  Alt-Enter        a further line; an open quote goes on by itself
+  Ctrl-Y, Alt-Y    insert what was cut; what was cut before that
+  Ctrl-_           undo
+  Ctrl-X Ctrl-E    change the line in $VISUAL or $EDITOR
+  Ctrl-L           clear the screen
+  Ctrl-C, Ctrl-D   give up the line or command; leave
+  Ctrl-Z           suspend
+
+A paste waits for Enter. The history is in $XDG_STATE_HOME/kvsh/history; a line
+that begins with a space is not remembered.`,
 		Args:        operands(0, 0),
 		Annotations: exits("0, 2 not at a terminal"),
 		RunE: func(c *cobra.Command, _ []string) error {

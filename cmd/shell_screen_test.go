@@ -240,6 +240,12 @@ func TestShellEditsLine(t *testing.T) {
 	term.Type("\r")
 	term.WaitText("OK rev 1")
 	do(t, term, "get k", "two")
+	// What is typed meanwhile is the editor's.
+	reading, _ := atShell(t, "VISUAL=f() { echo ready; read -r x; echo \"$x\" >\"$1\"; }; f")
+	reading.Type("\x18\x05")
+	reading.WaitText("ready")
+	reading.Type("exists\rk")
+	reading.WaitLine("t.kv> existsk|")
 	failing, _ := atShell(t, "VISUAL=false")
 	failing.Type("get k\x18\x05")
 	failing.WaitText("exit status 1")
