@@ -240,11 +240,16 @@ func TestShellEditsLine(t *testing.T) {
 	term.Type("\r")
 	term.WaitText("OK rev 1")
 	do(t, term, "get k", "two")
-	// What is typed meanwhile is the editor's.
-	reading, _ := atShell(t, "VISUAL=f() { echo ready; read -r x; echo \"$x\" >\"$1\"; }; f")
+	// What is typed meanwhile is the editor's, also when it reads it later.
+	signal := filepath.Join(t.TempDir(), "typed")
+	reading, _ := atShell(t, `VISUAL=f() { echo ready; until [ -e `+signal+` ]; do :; done; read -r x; echo "$x" >"$1"; }; f`)
 	reading.Type("\x18\x05")
 	reading.WaitText("ready")
 	reading.Type("exists\rk")
+	reading.WaitText("exists\nk")
+	if err := os.WriteFile(signal, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	reading.WaitLine("t.kv> existsk|")
 	failing, _ := atShell(t, "VISUAL=false")
 	failing.Type("get k\x18\x05")

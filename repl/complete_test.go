@@ -83,11 +83,15 @@ func TestCommon(t *testing.T) {
 // what comes late is not shown.
 func TestEditorSlowCompletion(t *testing.T) {
 	started, ended := make(chan string, 10), make(chan string, 10)
+	release := make(chan bool)
 	d := sit(t, 40, 10, EditorOptions{Complete: func(text string) func(context.Context) Completion {
 		return func(ctx context.Context) Completion {
 			started <- text
-			if text != "fast" {
+			switch text {
+			case "slow":
 				<-ctx.Done()
+			case "late":
+				<-release
 			}
 			ended <- text
 			return Completion{Candidates: []Candidate{{Text: text + "er"}}}
@@ -110,4 +114,17 @@ func TestEditorSlowCompletion(t *testing.T) {
 	d.WaitLine("> faster |")
 	d.Type("\r")
 	d.want("faster ")
+	<-started
+	<-ended
+	<-ended
+	d.Type("late\t")
+	<-started
+	d.Type("x")
+	d.WaitLine("> latex|")
+	close(release)
+	<-ended
+	d.Type("y")
+	d.WaitLine("> latexy|")
+	d.Type("\r")
+	d.want("latexy")
 }

@@ -53,7 +53,10 @@ func sit(t *testing.T, columns, rows int, o EditorOptions) *desk {
 			default:
 				e.Remember(line)
 			}
-			d.lines <- line
+			select {
+			case d.lines <- line:
+			case <-ctx.Done(): // nobody wants it any more
+			}
 		}
 	}()
 	t.Cleanup(func() {

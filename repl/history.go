@@ -79,7 +79,7 @@ func (h *history) add(entry string) error {
 	if h.file == "" || len(entry) > maxHistoryEntry {
 		return nil
 	}
-	return appendHistory(h.file, encodeEntry(entry)+"\n")
+	return appendHistory(h.file, encodeEntry(entry)+"\n", maxHistoryBytes)
 }
 
 // find returns the place of the newest entry before a place for which match
@@ -113,8 +113,9 @@ func decodeEntry(line string) string {
 }
 
 // appendHistory appends a line to the file, in one write, while no other shell
-// does. A crash leaves the lines before it whole.
-func appendHistory(name, line string) error {
+// does. A crash leaves the lines before it whole. A file of more than maxBytes
+// loses its older half.
+func appendHistory(name, line string, maxBytes int64) error {
 	f, err := lockHistory(name)
 	if err != nil {
 		return err
@@ -136,8 +137,8 @@ func appendHistory(name, line string) error {
 	if _, err := f.WriteString(line); err != nil {
 		return err
 	}
-	if info.Mode().IsRegular() && info.Size() > maxHistoryBytes {
-		return shortenHistory(f, name)
+	if info.Mode().IsRegular() && info.Size() > maxBytes {
+		return shortenHistory(f, name, int(maxBytes/2))
 	}
 	return nil
 }
@@ -178,9 +179,10 @@ func isNamed(f *os.File, name string) bool {
 	return err == nil && os.SameFile(open, now)
 }
 
-// shortenHistory replaces the file by its newer half, whole or not at all. The
-// lock of the file is held: whoever waits for it finds the new one.
-func shortenHistory(f *os.File, name string) error {
+// shortenHistory replaces the file by its end, of at most keep bytes, whole or
+// not at all. The lock of the file is held: whoever waits for it finds the new
+// one.
+func shortenHistory(f *os.File, name string, keep int) error {
 	target, err := filepath.EvalSymlinks(name)
 	if err != nil {
 		return err
@@ -189,7 +191,7 @@ func shortenHistory(f *os.File, name string) error {
 	if err != nil {
 		return err
 	}
-	b = b[len(b)-min(len(b), maxHistoryBytes/2):]
+	b = b[len(b)-min(len(b), keep):]
 	b = b[bytes.IndexByte(b, '\n')+1:]
 	t, err := os.CreateTemp(filepath.Dir(target), ".history-")
 	if err != nil {
