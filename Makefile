@@ -16,22 +16,28 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X kvsh/cmd.Version
 # and say so.
 RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race)
 
-# These laws of the engine do one thing after the other, hundreds of thousands of
-# times: the race detector finds nothing there and takes minutes. They run
-# without it, as the black-box tests do, which test other processes.
-SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawTornTail|TestTableForged)$$
+# These do one thing after the other, hundreds of thousands of times, or start a
+# process for each step: the race detector finds nothing there and takes minutes.
+# They run without it, as the black-box tests do, which test other processes.
+SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawBlocks|TestLawTornTail|TestTableForged|TestTableFlips|TestLawRepair|TestLawRepairFaults|TestLawSalvage|TestScripts|TestBigLines)$$
 
 TOOL := $(GO) tool -modfile=scripts/tools.mod
 
 # SOAK_ROUNDS and SOAK_TIME bound the long variants of the black-box tests.
-SOAK_ROUNDS ?= 5000
+SOAK_ROUNDS ?= 2500
 SOAK_TIME   ?= 4h
+
+# FUZZTIME is how long each fuzz test runs.
+FUZZTIME ?= 30s
+
+# MUTANTFLAGS are flags of scripts/mutants, such as -quick.
+MUTANTFLAGS ?=
 
 # TESTFLAGS are further flags of go test, such as -v or -short.
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := build
-.PHONY: build test check fmt vet lint tools arch generate install uninstall demo soak clean help
+.PHONY: build test check fmt vet lint tools arch generate install uninstall demo crash soak fuzz mutants clean help
 
 build: ## build ./kvsh
 	$(BUILD) -o $(BINARY) .
@@ -39,8 +45,8 @@ build: ## build ./kvsh
 test: ## run every test
 	@test -n "$(RACE)" || echo "SKIP race detector: no C compiler ($$($(GO) env CC))"
 	$(GO) test $(RACE) -timeout 12m -skip '$(SEQUENTIAL)' $(TESTFLAGS) $$($(GO) list ./... | grep -v /scripts/blackbox)
-	$(GO) test -timeout 12m -run '$(SEQUENTIAL)' $(TESTFLAGS) ./engine/
-	$(GO) test -timeout 12m $(TESTFLAGS) ./scripts/blackbox/
+	$(GO) test -timeout 12m -run '$(SEQUENTIAL)' $(TESTFLAGS) ./engine/ ./cmd/
+	$(GO) test -count=1 -timeout 12m $(TESTFLAGS) ./scripts/blackbox/
 
 check: fmt vet lint arch test ## everything a change must pass
 
@@ -50,9 +56,11 @@ fmt: ## list files that gofumpt would change, and fail if there are any
 
 vet: ## go vet
 	$(GO) vet ./...
+	$(GO) vet -tags crash ./engine/
 
 lint: ## staticcheck
 	$(TOOL) staticcheck ./...
+	$(TOOL) staticcheck -tags crash ./engine/
 
 tools: ## fetch and build the pinned tools
 	$(TOOL) gofumpt --version
@@ -76,8 +84,18 @@ uninstall: ## remove what install put there
 demo: build ## the main job on real data: the package list of this machine
 	scripts/demo.sh
 
-soak: build ## hours of kill -9, full disks and flipped bits
+crash: ## crash the engine behind each of its calls, in every way, and in the recovery too
+	$(GO) run ./scripts/crash $(TESTFLAGS)
+
+soak: build fuzz ## hours of crashes, kill -9, full disks and flipped bits
+	KVSH_SOAK=1 $(GO) run ./scripts/crash -timeout $(SOAK_TIME)
 	$(GO) test -count=1 -timeout $(SOAK_TIME) -v ./scripts/blackbox/ -soak -rounds $(SOAK_ROUNDS)
+
+fuzz: ## every fuzz test, FUZZTIME each
+	scripts/fuzz.sh $(FUZZTIME)
+
+mutants: ## switch off what guards the data, one guard at a time: a test has to notice
+	$(GO) run ./scripts/mutants $(MUTANTFLAGS)
 
 clean: ## remove what was built
 	rm -rf $(BINARY) dist

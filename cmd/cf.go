@@ -86,7 +86,7 @@ func (s *Session) removeFamily(ctx context.Context, name string) error {
 	family := s.set.Family
 	s.set.Family = name
 	defer func() { s.set.Family = family }()
-	n, err := s.countRange(ctx, engine.Range{}, moment{})
+	n, err := s.countRange(ctx, engine.Range{})
 	if err != nil {
 		return err
 	}

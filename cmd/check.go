@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +32,9 @@ known is left out.`,
 			if len(args) == 1 {
 				path = args[0]
 			}
+			if err := s.otherPath("check", path); err != nil {
+				return err
+			}
 			r, err := s.check(c.Context(), path, deep)
 			if err != nil {
 				return fmt.Errorf("check: %w", err)
@@ -57,37 +59,8 @@ func (s *Session) check(ctx context.Context, path string, deep bool) (engine.Rep
 // checked writes the faults and the verdict. The error of a damaged database
 // names the first fault again, for whoever sees only stderr.
 func (s *Session) checked(r *engine.Report) error {
-	if len(r.Faults) > 0 {
-		rows, err := s.rows(
-			format.Column{Name: "file", Kind: format.Text}, format.Column{Name: "offset", Kind: format.Int},
-			format.Column{Name: "rev", Kind: format.Int}, format.Column{Name: "reason", Kind: format.Text},
-			format.Column{Name: "acknowledged", Kind: format.Text}, format.Column{Name: "keys", Kind: format.Bytes},
-			format.Column{Name: "keys_from", Kind: format.Bytes}, format.Column{Name: "keys_to", Kind: format.Bytes},
-			format.Column{Name: "entries", Kind: format.Int})
-		if err != nil {
-			return err
-		}
-		for i := range r.Faults {
-			f := &r.Faults[i]
-			var keys []string
-			for _, key := range f.Keys {
-				keys = append(keys, format.Word([]byte(key)))
-			}
-			var from, to, entries any
-			if f.KeysTo != "" {
-				from, to = f.KeysFrom, f.KeysTo
-			}
-			if f.Entries > 0 {
-				entries = f.Entries
-			}
-			err := rows.Row(f.File, f.Offset, known(f.Rev), f.Reason, f.Acknowledged, strings.Join(keys, " "), from, to, entries)
-			if err != nil {
-				return err
-			}
-		}
-		if err := rows.Close(); err != nil {
-			return err
-		}
+	if err := s.faults(r.Faults); err != nil {
+		return err
 	}
 	if err := s.verdict(r); err != nil {
 		return err
@@ -98,10 +71,57 @@ func (s *Session) checked(r *engine.Report) error {
 	if r.Next != "" {
 		s.remark("the next write: " + r.Next)
 	}
-	if err := r.Err(); err != nil {
+	err := r.Err()
+	if err != nil && !r.Snapshot {
+		return &damagedError{
+			reason: fmt.Sprintf("check %q: %v", r.Path, err),
+			hint:   `"kvsh repair" plans the way out and changes nothing`,
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("check %q: %w", r.Path, err)
 	}
 	return nil
+}
+
+// faults writes what is wrong, if anything is.
+func (s *Session) faults(faults []engine.Fault) error {
+	people, err := s.forPeople()
+	if err != nil || len(faults) == 0 {
+		return err
+	}
+	if people {
+		for i := range faults {
+			if err := writeFault(s.out, &faults[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	rows, err := s.rows(
+		format.Column{Name: "file", Kind: format.Text}, format.Column{Name: "offset", Kind: format.Int},
+		format.Column{Name: "rev", Kind: format.Int}, format.Column{Name: "reason", Kind: format.Text},
+		format.Column{Name: "acknowledged", Kind: format.Text}, format.Column{Name: "keys", Kind: format.Bytes},
+		format.Column{Name: "keys_from", Kind: format.Bytes}, format.Column{Name: "keys_to", Kind: format.Bytes},
+		format.Column{Name: "entries", Kind: format.Int})
+	if err != nil {
+		return err
+	}
+	for i := range faults {
+		f := &faults[i]
+		var from, to, entries any
+		if f.KeysTo != "" {
+			from, to = f.KeysFrom, f.KeysTo
+		}
+		if f.Entries > 0 {
+			entries = f.Entries
+		}
+		err := rows.Row(f.File, f.Offset, known(f.Rev), f.Reason, f.Acknowledged, keyList(f.Keys), from, to, entries)
+		if err != nil {
+			return err
+		}
+	}
+	return rows.Close()
 }
 
 // known is a revision as a cell, which is absent where none is known.

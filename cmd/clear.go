@@ -49,7 +49,7 @@ func (s *Session) clear(ctx context.Context, sel selector) error {
 	r.KeysOnly = true
 	var n int64
 	if !none {
-		if n, err = s.countRange(ctx, r, moment{}); err != nil {
+		if n, err = s.countRange(ctx, r); err != nil {
 			return err
 		}
 	}

@@ -80,6 +80,14 @@ func (e *missingError) Error() string { return "no database at " + e.path }
 
 func (e *missingError) Unwrap() error { return engine.ErrNoDatabase }
 
+// A damagedError is damage that is said in other words than those of the first
+// bad place.
+type damagedError struct{ reason, hint string }
+
+func (e *damagedError) Error() string { return e.reason }
+
+func (e *damagedError) Unwrap() error { return engine.ErrDamaged }
+
 // classCodes are the exit codes of the classes of engine errors.
 func classCode(c engine.Class) int {
 	switch c {
@@ -171,12 +179,15 @@ func hint(err error) string {
 		refused *refusedError
 		missing *missingError
 		absent  *noHandlerError
+		damaged *damagedError
 	)
 	switch {
 	case errors.As(err, &absent):
 		return `"kvsh handler ls" lists them, and "kvsh handler add" stores one`
 	case errors.As(err, &usage):
 		return usage.hint
+	case errors.As(err, &damaged):
+		return damaged.hint
 	case errors.As(err, &refused):
 		return refused.hint
 	case errors.As(err, &missing):
@@ -188,7 +199,7 @@ func hint(err error) string {
 	case errors.Is(err, engine.ErrHistoryGone):
 		return `"kvsh config history.keep" says how long history is kept`
 	case errors.Is(err, engine.ErrDamaged):
-		return `"kvsh check" shows what is affected; "kvsh snapshot restore" brings back a snapshot`
+		return `"kvsh check" shows what is affected; "kvsh repair" plans the way out; --at N reads the state before the damage`
 	case errors.Is(err, engine.ErrBusy):
 		return "--wait 30s waits longer"
 	case errors.Is(err, engine.ErrNewer):

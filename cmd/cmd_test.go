@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":      expectCode,
+			"addto":     addTo,
 			"flip":      flip,
 			"fliptable": flipTable,
 			"flipblock": flipBlock,
@@ -64,6 +65,18 @@ func expectCode(ts *testscript.TestScript, neg bool, args []string) {
 	if got != args[0] {
 		ts.Fatalf("exit code %s, want %s", got, args[0])
 	}
+}
+
+// addTo is the script command "addto FILE FROM": the content of a file follows
+// that of another.
+func addTo(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: addto FILE FROM")
+	}
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY|os.O_APPEND, 0)
+	ts.Check(err)
+	_, err = f.WriteString(ts.ReadFile(args[1]))
+	ts.Check(errors.Join(err, f.Close()))
 }
 
 // flip is the script command "flip FILE OFFSET": one bit of the file changes.

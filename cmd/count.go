@@ -29,9 +29,13 @@ func newCount(s *Session) *cobra.Command {
 				return err
 			}
 			var n int64
-			if !none {
-				n, err = s.countRange(c.Context(), r, at)
-			}
+			// Also where no key can be selected there must be such a state.
+			err = s.viewAt(c.Context(), at, func(tx engine.Tx) (err error) {
+				if !none {
+					n, err = tx.Count(c.Context(), r)
+				}
+				return err
+			})
 			if err != nil {
 				return fmt.Errorf("count: %w", err)
 			}
@@ -43,8 +47,8 @@ func newCount(s *Session) *cobra.Command {
 	return c
 }
 
-func (s *Session) countRange(ctx context.Context, r engine.Range, at moment) (n int64, err error) {
-	err = s.viewAt(ctx, at, func(tx engine.Tx) error {
+func (s *Session) countRange(ctx context.Context, r engine.Range) (n int64, err error) {
+	err = s.view(ctx, func(tx engine.Tx) error {
 		n, err = tx.Count(ctx, r)
 		return err
 	})

@@ -115,7 +115,7 @@ func (s *Session) delSelected(ctx context.Context, sel selector) error {
 		return s.deleted(written{}, 0, "")
 	}
 	if !s.set.Yes && !s.set.DryRun {
-		n, err := s.countRange(ctx, r, moment{})
+		n, err := s.countRange(ctx, r)
 		if err != nil {
 			return fmt.Errorf("del: %w", err)
 		}

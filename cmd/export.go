@@ -253,7 +253,6 @@ func writeFile(name string, write func(io.Writer) error) error {
 	if err := write(f); err != nil {
 		return err
 	}
-	// CreateTemp is for secrets; a file that users asked for has the usual mode.
 	if err := f.Chmod(modeOf(name)); err != nil {
 		return err
 	}
@@ -269,10 +268,11 @@ func writeFile(name string, write func(io.Writer) error) error {
 	return engine.OS.SyncDir(dir)
 }
 
-// modeOf is the mode of the file that is replaced, or the usual one.
+// modeOf is the mode of the file that is replaced, or that of the database it
+// comes from: for its owner alone.
 func modeOf(name string) os.FileMode {
 	if info, err := os.Stat(name); err == nil {
 		return info.Mode().Perm()
 	}
-	return 0o644
+	return 0o600
 }

@@ -65,6 +65,16 @@ snapshot save backups
 set text abe
 snapshot save backups --log-only`
 
+// exampleQuarantine is what a torn write left in that database.
+const exampleQuarantine = `kvsh quarantine 1
+file log/00000000000000000001
+offset 56
+length 3
+time 2026-11-21T07:43:58Z
+reason cut inside a record
+
+abc`
+
 // Every example in the help of every command does what it is to show.
 func TestExamples(t *testing.T) {
 	base := t.TempDir()
@@ -82,6 +92,9 @@ func TestExamples(t *testing.T) {
 	}
 	if code, _, errs := invoke(t, exampleLines, "-d", "t.kv"); code != exitYes {
 		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	if err := os.WriteFile("t.kv/quarantine/00000000000000000001.56", []byte(exampleQuarantine), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	s, _, _ := testSession(t)
 	walk(newRoot(s, nil), func(c *cobra.Command) {

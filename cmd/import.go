@@ -24,6 +24,10 @@ type importOptions struct {
 	addPrefix   string
 	stripPrefix string
 	skip        bool // data of types that are no strings
+
+	// family takes all records, whichever they name; empty: the one they name.
+	// It is noted before the first is read: meanwhile the setting is another.
+	family string
 }
 
 func newImport(s *Session) *cobra.Command {
@@ -85,9 +89,10 @@ func (s *Session) importFile(c *cobra.Command, args []string, o importOptions) e
 		return err
 	}
 	defer closeInput()
+	o.family = s.set.Family
 	items := func(yield func(engine.Item, error) bool) {
 		for r, err := range x.Records() {
-			if !yield(s.item(r, o), err) || err != nil {
+			if !yield(o.item(r), err) || err != nil {
 				return
 			}
 		}
@@ -138,7 +143,7 @@ func (s *Session) importer(name string, in io.Reader, o importOptions) (format.I
 }
 
 // item is a record as it is written to the database.
-func (s *Session) item(r format.Record, o importOptions) engine.Item {
+func (o *importOptions) item(r format.Record) engine.Item {
 	key := r.Key
 	if o.stripPrefix != "" {
 		key = bytes.TrimPrefix(key, []byte(o.stripPrefix))
@@ -147,8 +152,8 @@ func (s *Session) item(r format.Record, o importOptions) engine.Item {
 		key = append([]byte(o.addPrefix), key...)
 	}
 	family := r.Family
-	if s.set.Family != "" {
-		family = s.set.Family
+	if o.family != "" {
+		family = o.family
 	}
 	return engine.Item{Family: family, Key: key, Value: r.Value, Expires: r.Expires, Delete: r.Delete}
 }

@@ -37,6 +37,9 @@ fields, and what is wrong. The first row is the file.`,
 			if o.offset < 0 || o.limit < 0 {
 				return usageOf(c, "--offset and --limit: not below zero")
 			}
+			if err := s.otherPath("inspect", args[0]); err != nil {
+				return err
+			}
 			return s.inspect(c.Context(), args[0], o)
 		},
 	}
@@ -84,11 +87,10 @@ func (s *Session) inspect(ctx context.Context, path string, o inspectOptions) er
 // pieceWriter is how the line wants to see parts: as rows, or each as its
 // fields and its bytes.
 func (s *Session) pieceWriter(path string, hex bool) (write func(*engine.Piece) error, end func() error, err error) {
-	m, err := s.mode()
+	people, err := s.forPeople()
 	if err != nil {
 		return nil, nil, err
 	}
-	people := m == format.Pretty || m == format.Auto && s.OutTerminal && !s.redirected
 	if hex {
 		return s.pieceDump(path)
 	}

@@ -54,7 +54,7 @@ func (s *Session) showLog(ctx context.Context, from, to engine.Rev, hex bool) er
 	var bad, inner error
 	err = engine.Records(ctx, nil, s.path(), from, to, func(r engine.RecordInfo) bool {
 		shown = true
-		if r.Bad != "" && bad == nil {
+		if r.Bad != "" && !r.Torn && bad == nil {
 			bad = &engine.CorruptError{File: r.File, Offset: r.Offset, Rev: r.Rev, Reason: r.Bad}
 		}
 		inner = writeRecord(ctx, w, past, &r)

@@ -32,7 +32,10 @@ func (s *Session) logWriter(asHex bool) (logWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	people := m == format.Pretty || m == format.Auto && s.OutTerminal && !s.redirected
+	people, err := s.forPeople()
+	if err != nil {
+		return nil, err
+	}
 	if asHex && (isRecordMode(m) || m == format.NUL) {
 		rows, err := s.rows(hexLogColumns...)
 		return &hexLogRows{s: s, logRows: logRows{s: s, rows: rows}}, err

@@ -43,6 +43,8 @@ var readingLines = []string{
 	"--dry-run handler add h %[1]s.star",
 	"get --at 1 a", "list -l --at 10m", "hash --at 1", "export --at 1", "history a", "diff", "diff --patch 1", "diff 1 %[1]s.kvs", "--dry-run undo",
 	"--dry-run undo -f --to 1", "--dry-run restore --to-rev 1 --to %[1]s-new.kv",
+	"repair", "repair --json", "--dry-run salvage --to %[1]s-salvaged.kv", "quarantine ls", "quarantine show none", "quarantine restore none",
+	"--dry-run -y quarantine rm --all",
 	"help", "man", "completion bash", "version",
 }
 

@@ -15,7 +15,9 @@ const (
 	groupEveryday = "everyday"
 	groupTx       = "transactions"
 	groupInOut    = "in and out"
+	groupPast     = "back in time"
 	groupBackup   = "backup"
+	groupMend     = "damage"
 	groupLook     = "looking"
 	groupSettings = "settings"
 )
@@ -73,7 +75,7 @@ func newRoot(s *Session, words []string, more ...func(*cobra.Command)) *cobra.Co
 			RunE: func(*cobra.Command, []string) error { return unknownCommand(root, word) },
 		})
 	}
-	for _, group := range []string{groupEveryday, groupTx, groupInOut, groupBackup, groupLook, groupSettings} {
+	for _, group := range []string{groupEveryday, groupTx, groupInOut, groupPast, groupBackup, groupLook, groupMend, groupSettings} {
 		root.AddGroup(&cobra.Group{ID: group, Title: group})
 	}
 	for _, constructor := range constructors {
@@ -119,23 +121,26 @@ func commands() []constructor {
 		{groupTx, []string{"rollback"}, newRollback},
 		{groupTx, []string{"call"}, newCall},
 		{groupTx, []string{"handler"}, newHandler},
-		{groupTx, []string{"undo"}, newUndo},
 		{groupInOut, []string{"import"}, newImport},
 		{groupInOut, []string{"export"}, newExport},
 		{groupInOut, []string{"watch"}, newWatch},
 		{groupInOut, []string{"exec"}, newExec},
 		{groupInOut, []string{"lock"}, newLock},
+		{groupPast, []string{"history"}, newHistory},
+		{groupPast, []string{"diff"}, newDiff},
+		{groupPast, []string{"undo"}, newUndo},
+		{groupPast, []string{"restore"}, newRestore},
 		{groupBackup, []string{"snapshot"}, newSnapshot},
-		{groupBackup, []string{"restore"}, newRestore},
 		{groupLook, []string{"info"}, newInfo},
-		{groupLook, []string{"hash"}, newHash},
-		{groupLook, []string{"history"}, newHistory},
-		{groupLook, []string{"diff"}, newDiff},
-		{groupLook, []string{"check"}, newCheck},
 		{groupLook, []string{"doctor"}, newDoctor},
 		{groupLook, []string{"log"}, newLog},
-		{groupLook, []string{"bench"}, newBench},
+		{groupLook, []string{"hash"}, newHash},
 		{groupLook, []string{"inspect"}, newInspect},
+		{groupLook, []string{"bench"}, newBench},
+		{groupMend, []string{"check"}, newCheck},
+		{groupMend, []string{"repair"}, newRepair},
+		{groupMend, []string{"salvage"}, newSalvage},
+		{groupMend, []string{"quarantine"}, newQuarantine},
 		{groupSettings, []string{"init"}, newInit},
 		{groupSettings, []string{"config"}, newConfig},
 		{groupSettings, []string{"compact"}, newCompact},
@@ -341,6 +346,10 @@ func flagError(c *cobra.Command, err error) error {
 		return usageOf(c, "a value for %s is missing", flagName(noValue.GetSpecifiedShortnames(), noValue.GetSpecifiedName()))
 	case errors.As(err, &invalid):
 		cause := invalid.Unwrap()
+		var refused *refusedError
+		if errors.As(cause, &refused) {
+			return fmt.Errorf("%s: --%s: %w", commandName(c), invalid.GetFlag().Name, cause)
+		}
 		var usage *usageError
 		if errors.As(cause, &usage) {
 			return &usageError{reason: fmt.Sprintf("%s: --%s: %s", commandName(c), invalid.GetFlag().Name, usage.reason), hint: usage.hint}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"kvsh/engine"
@@ -67,7 +68,10 @@ type Session struct {
 
 	tx     engine.OpenTx // what begin opened, or nil
 	atomic bool          // --atomic opened it, so no command may end it
-	words  []string      // of the line of a script, kept to save their space
+	// damaged says that the shell found the database damaged, and so made
+	// itself read-only, see openDamaged.
+	damaged bool
+	words   []string // of the line of a script, kept to save their space
 	// reading is the state for reads that were sent together, see runReads.
 	reading engine.Tx
 	use     *string // the family that use chose in this line; nil: none
@@ -347,6 +351,15 @@ func (s *Session) confirm(what string) error {
 		return nil
 	}
 	return &refusedError{reason: "not done"}
+}
+
+// otherPath refuses, under --safe, a path that is not the database or in it.
+func (s *Session) otherPath(what, path string) error {
+	own, err := filepath.Rel(s.path(), path)
+	if err == nil && filepath.IsLocal(own) {
+		return nil
+	}
+	return s.otherFiles(what + " " + quoted(path))
 }
 
 // otherFiles refuses what --safe forbids.

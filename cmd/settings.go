@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +39,13 @@ const defaultWait = 5 * time.Second
 // bind declares the flags that every command takes.
 func (set *Settings) bind(root *cobra.Command) {
 	f := root.PersistentFlags()
-	f.StringVarP(&set.DB, "db", "d", set.DB, "the database at `PATH`, else that of KVSH_DB; mem: is one in memory")
+	db := f.StringVarP
+	if set.Safe { // this is a line of a script that is not to leave its database
+		db = func(_ *string, name, short, _, usage string) {
+			f.VarP((*fixedFlag)(&set.DB), name, short, usage)
+		}
+	}
+	db(&set.DB, "db", "d", set.DB, "the database at `PATH`, else that of KVSH_DB; mem: is one in memory")
 	f.StringVarP(&set.Mode, "mode", "m", set.Mode, "data is written as `M`: auto raw pretty quoted table jsonl json csv tsv nul hex kvsh env")
 	f.BoolVar(&set.JSON, "json", set.JSON, "the same as --mode jsonl")
 	f.BoolVarP(&set.NUL, "null", "0", set.NUL, "items end in NUL")
@@ -46,14 +53,40 @@ func (set *Settings) bind(root *cobra.Command) {
 	f.BoolVarP(&set.Quiet, "quiet", "q", set.Quiet, "no remarks, errors only")
 	f.BoolVarP(&set.Yes, "yes", "y", set.Yes, "do not ask")
 	f.BoolVar(&set.DryRun, "dry-run", set.DryRun, "do all but the writing")
-	f.BoolVar(&set.ReadOnly, "readonly", set.ReadOnly, "refuse to write")
-	f.BoolVar(&set.Safe, "safe", set.Safe, "touch no other file and run no program")
+	f.VarPF((*keptFlag)(&set.ReadOnly), "readonly", "", "refuse to write").NoOptDefVal = "true"
+	f.VarPF((*keptFlag)(&set.Safe), "safe", "", "touch no other file and run no program").NoOptDefVal = "true"
 	f.StringVar(&set.Family, "cf", set.Family, "the column family `NAME`")
 	f.Var((*durationFlag)(&set.Wait), "wait", "wait so long, like 30s, for the lock")
 	f.Var((*durationFlag)(&set.Timeout), "timeout", "give up after so long, like 10m")
 	f.BoolVar(&set.NoColor, "no-color", set.NoColor, "no colour")
 	f.BoolVar(&set.Timer, "timer", set.Timer, "say how long the command took")
 	f.BoolP("help", "h", false, "explain the command") // what cobra looks for
+}
+
+// A keptFlag forbids something. Once it is on, no line of a script and no later
+// word can turn it off.
+type keptFlag bool
+
+func (f *keptFlag) String() string { return strconv.FormatBool(bool(*f)) }
+func (f *keptFlag) Type() string   { return "bool" }
+
+func (f *keptFlag) Set(text string) error {
+	v, err := strconv.ParseBool(text)
+	*f = keptFlag(bool(*f) || v)
+	return err
+}
+
+// A fixedFlag is the database of a line that may use no other one.
+type fixedFlag string
+
+func (f *fixedFlag) String() string { return string(*f) }
+func (f *fixedFlag) Type() string   { return "string" }
+
+func (f *fixedFlag) Set(text string) error {
+	if text == string(*f) {
+		return nil
+	}
+	return &refusedError{reason: "another database: refused by --safe"}
 }
 
 // bindDoor declares the flags that stand before or without a command.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kvsh/engine"
 	"kvsh/format"
 	"kvsh/repl"
 )
@@ -68,6 +69,7 @@ func (s *Session) runShell(ctx context.Context) error {
 		s.ask = func(question string) (string, error) { return editor.Ask(ctx, question) }
 	}
 	s.remark("kvsh on " + s.path() + "\n\"help\" lists the commands, Ctrl-D leaves")
+	s.openDamaged(ctx)
 	s.runRC(ctx)
 	loop := repl.Shell{
 		Editor: editor,
@@ -82,6 +84,19 @@ func (s *Session) runShell(ctx context.Context) error {
 		s.remark(fmt.Sprintf("the open transaction was discarded with %s", plural(int64(s.tx.Writes()), "write")))
 	}
 	return err
+}
+
+// openDamaged looks whether what a command would read can be read, and makes
+// the shell read-only if it is damaged. A repair ends that.
+func (s *Session) openDamaged(ctx context.Context) {
+	err := s.view(ctx, func(tx engine.Tx) error {
+		_, err := tx.Get(ctx, "\x00") // whatever the key: the tail of the log is read for it
+		return err
+	})
+	if errors.Is(err, engine.ErrDamaged) && !s.set.ReadOnly {
+		s.damaged, s.set.ReadOnly = true, true
+		s.remark("damaged: " + message(err) + "; opened read-only; \"repair\" shows the way out")
+	}
 }
 
 // prompt is the name of the database and the state of the transaction. All
@@ -143,7 +158,11 @@ func (s *Session) runShellCommand(ctx context.Context, c repl.Command) (quit boo
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
+	damaged := s.damaged
 	err := s.redirect(ctx, c, func() error { return s.runLine(ctx, words) })
+	if damaged && !s.damaged {
+		s.set.ReadOnly = false // which the shell itself had set
+	}
 	if err == nil {
 		err = s.out.Flush()
 	}

@@ -46,6 +46,9 @@ revision after which it begins, and the number of its versions for keys.`,
 		Args:        operands(0, 1),
 		Annotations: exits("0, 4 one is damaged"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := s.otherFiles("snapshot ls"); err != nil {
+				return err
+			}
 			dir := "."
 			if len(args) == 1 {
 				dir = args[0]
@@ -73,7 +76,12 @@ func newSnapshotVerify(s *Session) *cobra.Command {
 kvsh snapshot verify --json backup.kvs`,
 		Args:        operands(1, -1),
 		Annotations: exits("0, 4 damaged"),
-		RunE:        func(c *cobra.Command, args []string) error { return s.backups(c.Context(), args, true) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := s.otherFiles("snapshot verify"); err != nil {
+				return err
+			}
+			return s.backups(c.Context(), args, true)
+		},
 	}
 }
 

@@ -42,6 +42,9 @@ kvsh snapshot restore backups --to-rev 8 --to restored.kv`,
 		Args:        operands(1, 1),
 		Annotations: exits("0, 1 no backup reaches that moment, 4 the snapshot is damaged, 6 the target exists"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := s.otherFiles("snapshot restore"); err != nil {
+				return err
+			}
 			target := s.path()
 			if o.to != "" {
 				target = o.to

@@ -41,35 +41,16 @@ func Assemble(ctx context.Context, fsys FS, snapshot string, increments []string
 	if err := a.find(ctx); err != nil {
 		return info, err
 	}
-	w, err := newTableWriter(fsys, tempName(path), tableOptions{
+	o := tableOptions{
 		id: rand.Uint64(), database: base.inf.database, kind: kindSnapshot, created: a.until,
 		compress: true, snapshotRev: a.rev, snapshotStamp: a.stamp, historyFrom: a.rev,
+	}
+	err = saveTable(fsys, path, o, func(w *tableWriter) error { return each(ctx, a.state(), w.add) }, func(temp string) (err error) {
+		info, err = VerifySnapshot(ctx, fsys, temp)
+		return err
 	})
-	if err != nil {
-		return info, err
-	}
-	defer func() {
-		if w.finished {
-			_ = fsys.Remove(w.path)
-		}
-		w.abort()
-	}()
-	sources := []source{base.iter(iterOptions{})}
-	for _, t := range a.used {
-		sources = append(sources, t.iter(iterOptions{}))
-	}
-	src := newVisible(newMergeSource(sources, false), a.rev, a.stamp.Time().UnixMilli(), false)
-	if err := each(ctx, src, w.add); err != nil {
-		return info, err
-	}
-	if _, err := w.finish(); err != nil {
-		return info, err
-	}
-	if info, err = VerifySnapshot(ctx, fsys, w.path); err != nil {
-		return info, err
-	}
 	info.Path = path
-	return info, moveNew(fsys, w.path, path)
+	return info, err
 }
 
 // An assembly goes from the snapshot along the increments to the state that is
@@ -93,6 +74,15 @@ func (a *assembly) close() {
 	for _, t := range a.parts {
 		t.release()
 	}
+}
+
+// state yields what is asked for, once find has found it.
+func (a *assembly) state() source {
+	sources := []source{a.base.iter(iterOptions{})}
+	for _, t := range a.used {
+		sources = append(sources, t.iter(iterOptions{}))
+	}
+	return newVisible(newMergeSource(sources, false), a.rev, a.stamp.Time().UnixMilli(), false)
 }
 
 // open opens and verifies what is needed.

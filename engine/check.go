@@ -228,11 +228,8 @@ func (c *checker) database() error {
 
 // top checks FORMAT, MANIFEST and MARK.
 func (c *checker) top() (err error) {
-	c.id, err = readIdentity(c.fsys, c.dir)
+	c.id, err = findIdentity(c.fsys, c.dir)
 	c.hasID = err == nil
-	if errors.Is(err, ErrNoDatabase) && lostFormat(c.fsys, c.dir) {
-		err = &CorruptError{File: formatFile, Reason: "missing, though there is a log"}
-	}
 	if err := c.take(err, AcknowledgedYes); err != nil {
 		return err
 	}

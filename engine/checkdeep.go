@@ -30,6 +30,9 @@ func (c *checker) probe() error {
 	db.cache.fsys, db.cache.dir = c.fsys, c.dir
 	defer db.cache.keep(func(uint64) bool { return false })
 	err = db.records(c.ctx, b.man.historyFrom, end.rev, func(r *record) error {
+		if r.isVoid() {
+			return nil // it changed no key
+		}
 		var inner error
 		err := r.each(func(o *operation) bool {
 			if o.op == OpIngest {

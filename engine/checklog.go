@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,11 @@ func (c *checker) log() error {
 	places, _, err := listLog(c.fsys, c.dir)
 	if err != nil {
 		return err
+	}
+	if c.man != nil {
+		// What lies wholly before history is no part of it any more. Of these
+		// segments a loss of power may bring back one and not the next.
+		places = slices.DeleteFunc(places, func(p *segmentPlace) bool { return p.next != 0 && p.next <= c.man.historyFrom })
 	}
 	if len(places) > 0 && c.man != nil && places[0].first > c.man.historyFrom {
 		if c.overtaken() {
@@ -22,6 +28,9 @@ func (c *checker) log() error {
 			File: historyDir, Rev: rev, Acknowledged: c.acknowledged(rev),
 			Reason: fmt.Sprintf("the segment with this revision is missing, the first is that of revision %d", places[0].first),
 		})
+	}
+	if err := c.misplaced(places); err != nil {
+		return err
 	}
 	// What came behind the end that recovery found is younger than this check.
 	var until *position
@@ -45,6 +54,24 @@ func (c *checker) log() error {
 		c.Rev = w.last.rev
 	}
 	return w.err
+}
+
+// misplaced notes segments of history/ with records that no table has: readers
+// and writers look for these in log/.
+func (c *checker) misplaced(places []*segmentPlace) error {
+	for i, p := range places {
+		if c.man == nil || p.folder != historyDir || i+1 < len(places) && places[i+1].first <= c.man.folded.rev+1 {
+			continue
+		}
+		if c.overtaken() {
+			return errCheckAgain
+		}
+		c.fault(Fault{
+			File: p.file(), Rev: max(p.first, c.man.folded.rev+1), Acknowledged: AcknowledgedYes,
+			Reason: fmt.Sprintf("the tables hold revisions up to %d: a later one belongs into %s/", c.man.folded.rev, logDir),
+		})
+	}
+	return nil
 }
 
 // A logCheck checks what a walk through the log finds.

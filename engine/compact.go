@@ -28,10 +28,10 @@ type CompactResult struct {
 }
 
 // Compact folds the tail, forgets history that is older than what is kept, and
-// merges all tables into one run. Others read and write meanwhile. It returns
-// a *BusyError if another process is at such work.
-func (db *DB) Compact(ctx context.Context, o CompactOptions) (CompactResult, error) {
-	var res CompactResult
+// merges all tables into one run. Others read and write meanwhile. While another
+// process is at such work it waits, and after Options.Wait returns a *BusyError.
+func (db *DB) Compact(ctx context.Context, o CompactOptions) (res CompactResult, err error) {
+	defer func() { err = db.vanished(err) }()
 	done, err := db.use(ctx)
 	if err != nil {
 		return res, err
@@ -49,12 +49,9 @@ func (db *DB) Compact(ctx context.Context, o CompactOptions) (CompactResult, err
 		return res, nil
 	}
 	if !o.DryRun {
-		unlock, err := db.maintainer()
+		unlock, err := db.waitMaintainer(ctx)
 		if err != nil {
 			return res, err
-		}
-		if unlock == nil {
-			return res, fmt.Errorf("tables are being merged: %w", &BusyError{})
 		}
 		defer unlock()
 	}
@@ -91,6 +88,28 @@ func (db *DB) Compact(ctx context.Context, o CompactOptions) (CompactResult, err
 	res.TablesAfter, res.BytesAfter = b.man.tableBytes()
 	res.HistoryFrom, res.Forgotten = b.man.historyFrom, int64(b.man.historyFrom-before)
 	return res, nil
+}
+
+// waitMaintainer takes the lock of those who make tables as soon as it is had.
+func (db *DB) waitMaintainer(ctx context.Context) (unlock func(), err error) {
+	// The clock of the machine, not Options.Now: this is about waiting.
+	deadline := time.Now().Add(db.opts.wait())
+	for {
+		if unlock, err = db.maintainer(); unlock != nil || err != nil {
+			return unlock, err
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return nil, fmt.Errorf("tables are being merged: %w", &BusyError{})
+		}
+		timer := time.NewTimer(min(lockPoll, left))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		}
+	}
 }
 
 func (m *manifest) tableBytes() (n int, bytes int64) {

@@ -18,7 +18,7 @@ const locksDir = "locks"
 func ownName(name string) bool {
 	switch name {
 	case formatFile, lockFile, markFile, manifestFile, logDir, historyDir, tablesDir, quarantineDir,
-		locksDir, formatFile + ".new", manifestFile + ".new":
+		locksDir, formatFile + ".new", manifestFile + ".new", repairLog, repairTemp:
 		return true
 	}
 	return false
@@ -46,11 +46,10 @@ func (db *DB) create(ctx context.Context) error {
 	if err := db.canCreate(); err != nil {
 		return err
 	}
-	_, statErr := db.fsys.Stat(db.dir)
-	if err := db.fsys.Mkdir(db.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeFolder(db.fsys, db.dir); err != nil {
 		return fmt.Errorf("create %s: %w", db.dir, err)
 	}
-	lock, err := db.fsys.OpenFile(filepath.Join(db.dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := db.fsys.OpenFile(filepath.Join(db.dir, lockFile), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", db.dir, err)
 	}
@@ -68,9 +67,6 @@ func (db *DB) create(ctx context.Context) error {
 		id := newIdentity(db.opts.now())
 		man := &manifest{database: id.id, generation: 1, historyFrom: 1}
 		if err = layOut(db.fsys, db.dir, id, man, db.boot); err == nil {
-			if errors.Is(statErr, fs.ErrNotExist) {
-				err = db.fsys.SyncDir(filepath.Dir(db.dir))
-			}
 			db.opts.notice("created " + db.dir)
 		}
 		if err == nil {
@@ -83,6 +79,22 @@ func (db *DB) create(ctx context.Context) error {
 	return nil
 }
 
+// makeFolder makes the folder of a database, if it is not there, and its name
+// durable, in any case before FORMAT says that there is a database: whoever made
+// it may have been killed before it was.
+func makeFolder(fsys FS, dir string) error {
+	err := fsys.Mkdir(dir, 0o700)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	made := err == nil
+	err = fsys.SyncDir(filepath.Dir(dir))
+	if !made && errors.Is(err, fs.ErrPermission) {
+		return nil // nor is it ours to make durable
+	}
+	return err
+}
+
 // layOut writes the files of a new database whose state is that of man, and
 // makes them durable. Its log begins behind man.folded.
 func layOut(fsys FS, dir string, id identity, man *manifest, boot bootID) error {
@@ -92,7 +104,7 @@ func layOut(fsys FS, dir string, id identity, man *manifest, boot bootID) error 
 		}
 	}
 	first := man.folded.rev + 1
-	f, err := fsys.OpenFile(filepath.Join(dir, logDir, segmentName(first)), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := fsys.OpenFile(filepath.Join(dir, logDir, segmentName(first)), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return err
 	}
@@ -114,7 +126,32 @@ func layOut(fsys FS, dir string, id identity, man *manifest, boot bootID) error 
 	if err := replaceFile(fsys, filepath.Join(dir, manifestFile), man.encode()); err != nil {
 		return err
 	}
-	return replaceFile(fsys, filepath.Join(dir, formatFile), id.encode())
+	// Not replaceFile: where this fails FORMAT.new stays, for it says that what
+	// is here never was a database, and may be made anew.
+	path := filepath.Join(dir, formatFile)
+	if err := writeNew(fsys, path+".new", id.encode()); err != nil {
+		return err
+	}
+	if err := fsys.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return fsys.SyncDir(dir)
+}
+
+// findIdentity reads FORMAT. It returns ErrNoDatabase for a folder that never
+// had one, and damage for one that has lost it.
+func findIdentity(fsys FS, dir string) (identity, error) {
+	id, err := readIdentity(fsys, dir)
+	if !errors.Is(err, ErrNoDatabase) || !lostFormat(fsys, dir) {
+		return id, err
+	}
+	// Perhaps the database was made, and written to, since the first look: a
+	// record never comes before FORMAT.
+	id, err = readIdentity(fsys, dir)
+	if errors.Is(err, ErrNoDatabase) {
+		err = &CorruptError{File: formatFile, Reason: "missing, though there is a log"}
+	}
+	return id, err
 }
 
 // lostFormat says of a directory without FORMAT whether it had one once: a

@@ -43,6 +43,8 @@ type Options struct {
 
 	sizes sizes // zero: defaultSizes; tests set smaller ones
 
+	boot bootID // zero: the run of the machine; crash tests lose power in between
+
 	// openAppender opens the log. nil: openAppender; tests put one in its place
 	// that fails, for the library behind it does not go through FS.
 	openAppender func(dir string, sync bool, segmentSize int64) (appender, error)
@@ -72,6 +74,13 @@ func (o *Options) now() time.Time {
 		return o.Now()
 	}
 	return time.Now()
+}
+
+func (o *Options) bootID() bootID {
+	if o.boot != (bootID{}) {
+		return o.boot
+	}
+	return currentBoot()
 }
 
 const defaultWait = 5 * time.Second
@@ -141,7 +150,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if o.Writer == "" {
 		o.Writer = fmt.Sprintf("%d", os.Getpid())
 	}
-	db := &DB{dir: path, fsys: o.FS, opts: o, boot: currentBoot(), changed: make(chan struct{})}
+	db := &DB{dir: path, fsys: o.FS, opts: o, boot: o.bootID(), changed: make(chan struct{})}
 	db.cache.fsys, db.cache.dir = o.FS, path
 	err := db.identify()
 	if errors.Is(err, ErrNoDatabase) && o.Create && !o.ReadOnly {
@@ -168,10 +177,7 @@ func (db *DB) identify() error {
 	if !info.IsDir() {
 		return db.identifySnapshot()
 	}
-	id, err := readIdentity(db.fsys, db.dir)
-	if errors.Is(err, ErrNoDatabase) && lostFormat(db.fsys, db.dir) {
-		return &CorruptError{File: formatFile, Reason: "missing, though there is a log"}
-	}
+	id, err := findIdentity(db.fsys, db.dir)
 	if err != nil {
 		return err
 	}
@@ -295,19 +301,22 @@ func (db *DB) refresh() error {
 		db.seen = ""
 	}
 	b, end, err := loadBase(db.fsys, db.dir, db.ident, db.boot, mk, &db.cache)
-	if err != nil {
-		return err
-	}
 	if mk == nil {
 		// The end was found by reading. If a writer began meanwhile, what stood
-		// there was perhaps not acknowledged yet.
-		if _, again, err := db.fingerprint(); err != nil || again != seen {
-			b.release()
-			if err != nil {
-				return err
+		// there was perhaps not acknowledged yet, or what looked like damage was
+		// its recovery.
+		if _, again, errAgain := db.fingerprint(); errAgain == nil && again != seen {
+			if err == nil {
+				b.release()
 			}
 			return db.refresh()
+		} else if err == nil && errAgain != nil {
+			b.release()
+			err = errAgain
 		}
+	}
+	if err != nil {
+		return err
 	}
 	db.setBase(b, end)
 	db.seen = seen
@@ -422,6 +431,9 @@ func (db *DB) canCreate() error {
 		return nil
 	}
 	if err != nil {
+		return fmt.Errorf("create %s: %w", db.dir, err)
+	}
+	if err := checkPlain(db.fsys, db.dir); err != nil {
 		return fmt.Errorf("create %s: %w", db.dir, err)
 	}
 	for _, e := range entries {

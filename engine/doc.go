@@ -27,6 +27,7 @@
 //	history/     segments that are in tables, kept for as long as history.keep says
 //	tables/      sorted, immutable files
 //	quarantine/  bytes that recovery took out of the way, each with its origin
+//	repair.log   what repairs did, a line each; there only if there were any
 //	locks/       files that other programs lock; the engine does not look into it
 //
 // The formats stand beside their codecs: record.go, mark.go, manifest.go,
@@ -65,6 +66,17 @@
 // by time, Versions for one key. [Diff] compares two states, and [Undo] commits
 // the values again that were there before. What is older is [ErrHistoryGone],
 // never a wrong value.
+//
+// # Damage
+//
+// What is damaged is refused with a [CorruptError] by whatever read could be
+// wrong because of it, and by every write that would build on it; all else
+// works. A bad block of a table concerns the keys between its bounds. A bad
+// record that no table has concerns every key, for any may have stood in it:
+// only the state of a revision before it can be read for certain.
+//
+// [Check] tells of damage, [PlanRepair] what can be done about it, and [Repair]
+// does that. [Salvage] collects what is whole of anything.
 //
 // # What may run at once
 //

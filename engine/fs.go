@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -44,6 +45,10 @@ type File interface {
 	Unlock() error
 }
 
+// noFollow is a flag of OpenFile for files within a database: whoever may write
+// to its directory must not make others read or write elsewhere.
+const noFollow = unix.O_NOFOLLOW
+
 // OS is the real file system.
 var OS FS = osFS{}
 
@@ -55,9 +60,22 @@ func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	return osOpen(name, flag, perm)
 }
 
+// osOpen opens a file or a folder and nothing else. O_NONBLOCK, which does
+// nothing to those two, keeps the open of a pipe from waiting for its other end.
 func osOpen(name string, flag int, perm fs.FileMode) (File, error) {
-	f, err := os.OpenFile(name, flag, perm)
+	f, err := os.OpenFile(name, flag|unix.O_NONBLOCK, perm)
 	if err != nil {
+		if flag&noFollow != 0 && errors.Is(err, unix.ELOOP) {
+			err = &fs.PathError{Op: "open", Path: name, Err: errors.New("a symbolic link, and none is followed within a database")}
+		}
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
+	}
+	if err != nil {
+		f.Close()
 		return nil, err
 	}
 	return osFile{f}, nil

@@ -77,8 +77,12 @@ func unsealText(b []byte) ([]string, error) {
 }
 
 // readIdentity reads FORMAT of the database in dir. A folder without one is
-// ErrNoDatabase.
+// ErrNoDatabase, one in which something has the name of a file or folder of a
+// database and is none a *CorruptError.
 func readIdentity(fsys FS, dir string) (identity, error) {
+	if err := checkPlain(fsys, dir); err != nil {
+		return identity{}, err
+	}
 	b, err := readSmall(fsys, filepath.Join(dir, formatFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return identity{}, ErrNoDatabase
@@ -154,7 +158,7 @@ func isEOF(err error) bool { return errors.Is(err, io.EOF) }
 // is there or the new.
 func replaceFile(fsys FS, path string, content []byte) error {
 	temp := path + ".new"
-	f, err := fsys.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := fsys.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|noFollow, 0o600)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"time"
@@ -54,69 +53,45 @@ var ErrOtherHistory = errors.New("of another history of this database")
 // ErrOtherHistory if that revision has another stamp, and ErrDamaged if what it
 // would save is damaged.
 func (db *DB) Increment(ctx context.Context, path string, after Rev, stamp Stamp) (info IncrementInfo, err error) {
-	done, err := db.use(ctx)
-	if err != nil {
-		return info, err
-	}
-	defer done()
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("increment %s: %w", path, err)
+	err = db.saving(ctx, "increment", path, func(core *txCore) error {
+		if err := db.follows(core, after, stamp); err != nil {
+			return err
 		}
-	}()
-	if _, err := db.fsys.Stat(path); err == nil {
-		return info, ErrExists
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return info, err
-	}
-	core := &txCore{db: db, now: db.opts.now(), readonly: true}
-	defer core.end()
-	if err := core.openAll(); err != nil {
-		return info, err
-	}
-	if err := db.follows(core, after, stamp); err != nil {
-		return info, err
-	}
-	newest, err := db.stampOf(core.base, core.rev)
-	if err != nil {
-		return info, err
-	}
-	w, err := newTableWriter(db.fsys, tempName(path), tableOptions{
-		id: rand.Uint64(), database: db.ident.id, kind: kindIncrement, created: core.now.UnixMilli(),
-		compress: true, snapshotRev: core.rev, snapshotStamp: newest, historyFrom: after + 1, afterStamp: stamp,
+		newest, err := db.stampOf(core.base, core.rev)
+		if err != nil {
+			return err
+		}
+		o := tableOptions{
+			id: rand.Uint64(), database: db.ident.id, kind: kindIncrement, created: core.now.UnixMilli(),
+			compress: true, snapshotRev: core.rev, snapshotStamp: newest, historyFrom: after + 1, afterStamp: stamp,
+		}
+		fill := func(w *tableWriter) error { return core.copyAfter(ctx, after, w) }
+		return saveTable(db.fsys, path, o, fill, func(temp string) (err error) {
+			info, err = VerifyIncrement(ctx, db.fsys, temp)
+			return err
+		})
 	})
+	info.Path = path
+	return info, err
+}
+
+// copyAfter adds every version behind a revision, deletes included.
+func (c *txCore) copyAfter(ctx context.Context, after Rev, w *tableWriter) error {
+	sources, err := c.base.sourcesAfter(after, c.rev)
 	if err != nil {
-		return info, err
+		return err
 	}
-	defer db.discard(w)
-	sources, err := core.base.sourcesAfter(after, core.rev)
-	if err != nil {
-		return info, err
-	}
-	err = each(ctx, newMergeSource(sources, false), func(v *version) error {
-		if v.rev <= after || v.rev > core.rev {
+	return each(ctx, newMergeSource(sources, false), func(v *version) error {
+		if v.rev <= after || v.rev > c.rev {
 			return nil
 		}
 		return w.add(v)
 	})
-	if err != nil {
-		return info, err
-	}
-	if _, err := w.finish(); err != nil {
-		return info, err
-	}
-	if info, err = VerifyIncrement(ctx, db.fsys, w.path); err != nil {
-		return info, err
-	}
-	info.Path = path
-	return info, moveNew(db.fsys, w.path, path)
 }
 
 // follows says whether an increment behind revision after can be made.
 func (db *DB) follows(core *txCore, after Rev, stamp Stamp) error {
 	switch first := core.base.man.historyFrom; {
-	case !db.exists.Load():
-		return ErrNoDatabase
 	case after > core.rev:
 		return fmt.Errorf("revision %d, the newest is %d: %w", after, core.rev, ErrNotYet)
 	case after+1 < first:
@@ -128,9 +103,6 @@ func (db *DB) follows(core *txCore, after Rev, stamp Stamp) error {
 	}
 	return err
 }
-
-// tempName is where a file is written that will be named path.
-func tempName(path string) string { return fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32()) }
 
 // sourcesAfter are the sources that can hold versions behind one revision and
 // up to another.
@@ -163,7 +135,7 @@ func openIncrement(fsys FS, path string) (*table, error) {
 	} else if !is {
 		return nil, fmt.Errorf("%s: %w", name, errNoIncrement)
 	}
-	t, err := openTable(fsys, path, name, assigned{})
+	t, err := openTable(fsys, followed(path), name, assigned{})
 	if err != nil {
 		return nil, err
 	}

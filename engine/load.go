@@ -253,7 +253,7 @@ func (l *loader) large(ctx context.Context) (LoadResult, error) {
 		return LoadResult{Result: Result{Outcome: NotCommitted}}, err
 	}
 	info, w, err := l.table(ctx, reader)
-	defer func() { db.discard(w) }()
+	defer func() { discardTable(db.fsys, w) }()
 	res := Result{Outcome: NotCommitted}
 	// The state may be merged and forgotten faster than it is compared.
 	outrun := errors.Is(err, ErrUnavailable)
@@ -270,7 +270,7 @@ func (l *loader) large(ctx context.Context) (LoadResult, error) {
 				return err
 			}
 			if stale {
-				db.discard(w)
+				discardTable(db.fsys, w)
 				if info, w, err = l.table(ctx, core); err != nil {
 					return err
 				}
@@ -320,7 +320,7 @@ func (l *loader) table(ctx context.Context, core *txCore) (info tableInfo, w *ta
 		if info, w, err = l.tableOnce(ctx, core); err != errVanished {
 			return info, w, err
 		}
-		l.db.discard(w)
+		discardTable(l.db.fsys, w)
 		if err := core.again(err); err != nil {
 			return info, nil, err
 		}

@@ -101,7 +101,7 @@ func rollBack(fsys FS, dir string, at position) error {
 
 // cutSegment cuts the segment of at behind at, durably.
 func cutSegment(fsys FS, dir string, at position) error {
-	f, err := fsys.OpenFile(filepath.Join(dir, segmentName(at.segment)), os.O_RDWR, 0)
+	f, err := fsys.OpenFile(filepath.Join(dir, segmentName(at.segment)), os.O_RDWR|noFollow, 0)
 	if err != nil {
 		return err
 	}

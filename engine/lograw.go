@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -34,7 +35,12 @@ func RecordBytes(fsys FS, path string, r *RecordInfo) ([]byte, error) {
 
 // guessOperations makes out what it can of the operations of a damaged wal
 // entry, so that a message may name keys. Nothing of it is proven.
-func guessOperations(raw []byte) (ops []operation) {
+func guessOperations(raw []byte) []operation {
+	return slices.DeleteFunc(guessAll(raw), func(o operation) bool { return o.op == OpIngest })
+}
+
+// guessAll is guessOperations with the tables that are ingested.
+func guessAll(raw []byte) (ops []operation) {
 	n, _, _, err := parseFrame(raw[:min(len(raw), 10)])
 	if err != nil || len(raw) < n+recordMinSize || string(raw[n:n+2]) != recordMagic {
 		return nil
@@ -49,7 +55,7 @@ func guessOperations(raw []byte) (ops []operation) {
 		if err != nil {
 			return ops
 		}
-		if o.op != OpIngest && checkFamily(string(o.family)) == nil {
+		if checkFamily(string(o.family)) == nil {
 			ops = append(ops, o)
 		}
 		raw = raw[n:]

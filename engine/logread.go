@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -74,6 +75,10 @@ type RecordInfo struct {
 	// that is whole but does not belong where it stands has its fields set;
 	// else Ops holds what could be made out of the damaged bytes, unproven.
 	Bad string
+
+	// Torn says that the bad place is an unfinished transaction at the end of the
+	// log that was never acknowledged: the next write cuts it.
+	Torn bool
 }
 
 // A logPiece is a whole record or a bad place, as walkSegment finds it.
@@ -157,19 +162,27 @@ func listLog(fsys FS, dir string) (places []*segmentPlace, foreign []string, err
 		}
 		return 0
 	})
-	// Of one seen twice only the place it moved to counts. One that does stand
-	// in both folders is a fault for the caller to name.
+	// Of one seen twice only the place it moved to counts. Two that differ are a
+	// fault for the caller to name.
 	places = slices.DeleteFunc(places, func(p *segmentPlace) bool {
-		if p.folder != logDir || !inHistory[p.first] {
-			return false
-		}
-		_, err := fsys.Stat(filepath.Join(dir, p.file()))
-		return errors.Is(err, fs.ErrNotExist)
+		return p.folder == logDir && inHistory[p.first] && hasMoved(fsys, dir, p)
 	})
 	for i := range places[:max(len(places)-1, 0)] {
 		places[i].next = places[i+1].first
 	}
 	return places, foreign, nil
+}
+
+// hasMoved reports whether a segment that was seen in log/ and in history/ is the
+// same one: it was moved meanwhile, or, on a file system without a journal, the
+// power was lost in the middle of a move, which left both names.
+func hasMoved(fsys FS, dir string, p *segmentPlace) bool {
+	here, err := readFileFrom(fsys, filepath.Join(dir, p.file()), 0)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	there, err := readFileFrom(fsys, filepath.Join(dir, historyDir, segmentName(p.first)), 0)
+	return err == nil && bytes.Equal(here, there)
 }
 
 // openPlace opens a segment for a scan from at. One that has left log/
@@ -233,7 +246,7 @@ func walkSegment(fsys FS, dir string, p *segmentPlace, at position, end int64, b
 
 // resync finds out what stands at a bad place, and where to go on.
 func resync(fsys FS, path string, p *segmentPlace, before position, end int64, bad *badPlace) (*logPiece, position, error) {
-	data, err := readFileFrom(fsys, path, before.offset)
+	data, err := readSegmentFrom(fsys, path, before.offset)
 	if err != nil {
 		return nil, before, err
 	}
@@ -417,7 +430,12 @@ func Records(ctx context.Context, fsys FS, path string, from, to Rev, f func(Rec
 		case rev < from && p.bad == "":
 			return true
 		}
-		return f(p.info())
+		info := p.info()
+		if info.Bad != "" {
+			torn := tornPlace(fsys, dir)
+			info.Torn = torn.segment == p.seg.first && torn.offset == info.Offset
+		}
+		return f(info)
 	})
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)

@@ -28,7 +28,7 @@ const (
 // maintainAfter folds and merges behind a commit. What fails there has no
 // bearing on the commit: it is noticed, and tried again behind the next one.
 func (db *DB) maintainAfter(ctx context.Context) {
-	if err := db.maintain(ctx, slicesPerFold); err != nil && !errors.Is(err, ErrBusy) && ctx.Err() == nil {
+	if err := db.vanished(db.maintain(ctx, slicesPerFold)); err != nil && !errors.Is(err, ErrBusy) && ctx.Err() == nil {
 		db.opts.notice(fmt.Sprintf("fold the log: %v", err))
 	}
 }
@@ -86,18 +86,6 @@ func (db *DB) adopt(w *tableWriter) error {
 		return err
 	}
 	return db.fsys.SyncDir(filepath.Join(db.dir, tablesDir))
-}
-
-// discard removes the temporary file of a table, if it was not adopted, and
-// gives up its lock. w may be nil.
-func (db *DB) discard(w *tableWriter) {
-	if w == nil {
-		return
-	}
-	if w.finished {
-		_ = db.fsys.Remove(w.path)
-	}
-	w.abort()
 }
 
 // lineOf is the line in MANIFEST for a table that was just written.
@@ -228,7 +216,7 @@ func (db *DB) fold(ctx context.Context) error {
 	var line tableLine
 	if len(t.versions) > 0 {
 		info, w, err := db.writeFold(ctx, t.versions)
-		defer db.discard(w)
+		defer discardTable(db.fsys, w)
 		if err != nil {
 			return err
 		}
@@ -238,15 +226,30 @@ func (db *DB) fold(ctx context.Context) error {
 				return err
 			}
 			next.forget(b.man, cut)
+			if err := db.settleLog(); err != nil {
+				return err
+			}
 			return db.adopt(w)
 		})
 		return err
 	}
 	return db.swap(ctx, func(next *manifest) error {
-		err := next.fold(from, end, t, nil)
+		if err := next.fold(from, end, t, nil); err != nil {
+			return err
+		}
 		next.forget(b.man, cut)
-		return err
+		return db.settleLog()
 	})
+}
+
+// settleLog makes the log durable before a MANIFEST is that says how far it
+// reaches: else a loss of power could leave less of it than that, which looks
+// like damage. With sync "always" it is durable already.
+func (db *DB) settleLog() error {
+	if db.w.walSync {
+		return nil
+	}
+	return db.syncLog()
 }
 
 // errOvertaken says that MANIFEST changed under a fold or merge, by compact or
@@ -378,7 +381,7 @@ func (db *DB) removeOrphans() error {
 // abandoned reports whether the process that was writing a temporary file is
 // gone.
 func (db *DB) abandoned(path string) bool {
-	f, err := db.fsys.OpenFile(path, os.O_RDONLY, 0)
+	f, err := db.fsys.OpenFile(path, os.O_RDONLY|noFollow, 0)
 	if err != nil {
 		return false
 	}

@@ -198,7 +198,7 @@ func (m *manifest) decodeLine(line string) error {
 	case "history":
 		m.historyFrom = Rev(p.number())
 		m.historyStamp = Stamp(p.number())
-		m.historyBytes = int64(p.number())
+		m.historyBytes = p.size()
 	case "setting":
 		m.settings = append(m.settings, setting{name: p.word(), value: p.quoted()})
 	case "merge":
@@ -219,9 +219,9 @@ func (m *manifest) decodeLine(line string) error {
 
 func (p *fields) table() (t tableLine) {
 	t.ref.id = p.parse(p.word(), 16, 64)
-	t.ref.size = int64(p.number())
+	t.ref.size = p.size()
 	t.ref.sum = uint32(p.parse(p.word(), 16, 32))
-	t.ref.entries = int64(p.number())
+	t.ref.entries = p.size()
 	t.run = p.number()
 	t.minRev, t.maxRev = Rev(p.number()), Rev(p.number())
 	t.as.rev, t.as.stamp, t.as.origin = Rev(p.number()), Stamp(p.number()), p.number()
@@ -250,6 +250,8 @@ func (p *fields) parse(word string, base, bits int) uint64 {
 }
 
 func (p *fields) number() uint64 { return p.parse(p.word(), 10, 64) }
+
+func (p *fields) size() int64 { return int64(p.parse(p.word(), 10, 63)) }
 
 func (p *fields) quoted() string {
 	q, err := strconv.QuotedPrefix(p.rest)

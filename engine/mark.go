@@ -130,7 +130,7 @@ func readMark(f File, copyID uint64) (m mark, reason string, err error) {
 // openMark opens MARK. A missing one is no error: f is nil and the reason says
 // so.
 func openMark(fsys FS, dir string, flag int) (f File, reason string, err error) {
-	f, err = fsys.OpenFile(filepath.Join(dir, markFile), flag, 0)
+	f, err = fsys.OpenFile(filepath.Join(dir, markFile), flag|noFollow, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "missing", nil
 	}
@@ -140,7 +140,7 @@ func openMark(fsys FS, dir string, flag int) (f File, reason string, err error) 
 // writeMark writes MARK in place. It creates the file if it is missing.
 func writeMark(fsys FS, dir string, f *File, m *mark) error {
 	if *f == nil {
-		created, err := fsys.OpenFile(filepath.Join(dir, markFile), os.O_RDWR|os.O_CREATE, 0o600)
+		created, err := fsys.OpenFile(filepath.Join(dir, markFile), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 		if err != nil {
 			return err
 		}

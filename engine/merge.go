@@ -40,7 +40,7 @@ func (db *DB) advance(ctx context.Context, b *base, state *mergeState, size int6
 	src := b.mergeSource(state)
 	defer src.close()
 	var w *tableWriter
-	defer func() { db.discard(w) }()
+	defer func() { discardTable(db.fsys, w) }()
 	var last []byte // the key of the slice that is complete up to all its versions
 	whole := true
 	for n := 0; src.next(); n++ {

@@ -36,6 +36,9 @@ func (r *recordReader) upTo(ctx context.Context, to Rev, f func(*record) error) 
 			return nil
 		}
 		err := r.once(ctx, to, f)
+		if errors.Is(err, errNoSegment) {
+			return r.db.forgotten(r.at.rev+1, err)
+		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -45,6 +48,9 @@ func (r *recordReader) upTo(ctx context.Context, to Rev, f func(*record) error) 
 	}
 	return &CorruptError{File: historyDir, Rev: r.at.rev + 1, Reason: last.Error()}
 }
+
+// errNoSegment says that all segments begin behind a revision.
+var errNoSegment = fmt.Errorf("%w", ErrHistoryGone)
 
 func (r *recordReader) once(ctx context.Context, to Rev, f func(*record) error) error {
 	fsys, path := r.db.fsys, r.db.dir
@@ -66,7 +72,7 @@ func (r *recordReader) once(ctx context.Context, to Rev, f func(*record) error) 
 		i--
 	}
 	if i < 0 {
-		return fmt.Errorf("revision %d: %w", from, ErrHistoryGone)
+		return fmt.Errorf("revision %d: %w", from, errNoSegment)
 	}
 	for ; i < len(firsts) && r.at.rev < to; i++ {
 		dir := logDir
@@ -177,6 +183,9 @@ func (db *DB) ingestEvents(ctx context.Context, r *record, ref tableRef, f func(
 		if err = db.mergedEvents(ctx, r.rev, &o, f); err != errVanished {
 			return err
 		}
+	}
+	if err := db.vanished(err); errors.Is(err, ErrDamaged) {
+		return err
 	}
 	return errUnsettled
 }

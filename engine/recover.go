@@ -59,6 +59,9 @@ func inspectLog(fsys FS, dir string, id identity, boot bootID) (*logEnd, error) 
 	logPath := filepath.Join(dir, logDir)
 	var foreign []string
 	e.firsts, foreign, err = listSegments(fsys, logPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &CorruptError{File: logDir, Rev: e.man.folded.rev + 1, Reason: "the folder is missing"}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -203,6 +206,13 @@ func recoverLog(fsys FS, dir string, id identity, boot bootID, o *Options) (*log
 			return nil, err
 		}
 	}
+	if e.end.rev == e.man.folded.rev {
+		// Nothing was committed since FORMAT or MANIFEST took its place. Whoever
+		// put it there may have been killed before the name was durable.
+		if err := fsys.SyncDir(dir); err != nil {
+			return nil, err
+		}
+	}
 	return e, nil
 }
 
@@ -220,7 +230,7 @@ func (e *logEnd) cut(fsys FS, dir string, o *Options) error {
 			offset = e.end.offset
 		}
 		path := filepath.Join(logPath, segmentName(first))
-		data, err := readFileFrom(fsys, path, offset)
+		data, err := readSegmentFrom(fsys, path, offset)
 		if err != nil {
 			return err
 		}

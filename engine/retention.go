@@ -104,6 +104,6 @@ func (db *DB) liveBytes(b *base) (int64, error) {
 func (m *manifest) forget(seen *manifest, cut historyCut) {
 	if m.historyFrom == seen.historyFrom && cut.from > m.historyFrom {
 		m.historyFrom, m.historyStamp = cut.from, cut.stamp
-		m.historyBytes -= cut.bytes
+		m.historyBytes = max(m.historyBytes-cut.bytes, 0) // a repair may have made records longer
 	}
 }

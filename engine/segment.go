@@ -42,7 +42,11 @@ func listSegments(fsys FS, dir string) (firsts []Rev, foreign []string, err erro
 		return nil, nil, err
 	}
 	for _, e := range entries {
-		if first, ok := parseSegmentName(e.Name()); ok && e.Type().IsRegular() {
+		if first, ok := parseSegmentName(e.Name()); ok {
+			if !e.Type().IsRegular() {
+				// The library behind the log would write through a link of that name.
+				return nil, nil, notPlain(filepath.Base(dir)+"/"+e.Name(), e.Type())
+			}
 			firsts = append(firsts, first)
 		} else {
 			foreign = append(foreign, e.Name())
@@ -204,7 +208,7 @@ func (s *segmentScanner) bad(reason error) error {
 // accept takes. It is how recovery tells a torn tail, behind which nothing
 // stands, from a bad place in the middle.
 func findRecord(fsys FS, path string, offset int64, after Rev, accept func(*record) bool) (found bool, err error) {
-	data, err := readFileFrom(fsys, path, offset)
+	data, err := readSegmentFrom(fsys, path, offset)
 	if err != nil {
 		return false, err
 	}
@@ -234,8 +238,24 @@ func searchRecord(data []byte, after Rev, accept func(*record) bool) int {
 	}
 }
 
-// readFileFrom reads a file from an offset to its end. Segments are bounded by
-// the size of one transaction.
+// maxSegmentSize is what a reader believes of the size of a segment, in bytes. A
+// writer rotates at segmentSize, so none is larger than that and one record.
+const maxSegmentSize = 2 * MaxTxSize
+
+// readSegmentFrom reads a segment from an offset to its end. One that is longer
+// than a segment can be is a *CorruptError.
+func readSegmentFrom(fsys FS, path string, offset int64) ([]byte, error) {
+	if info, err := fsys.Stat(path); err == nil && info.Size() > maxSegmentSize {
+		return nil, &CorruptError{
+			File:   filepath.Base(filepath.Dir(path)) + "/" + filepath.Base(path),
+			Offset: maxSegmentSize,
+			Reason: fmt.Sprintf("%d bytes, longer than a segment can be", info.Size()),
+		}
+	}
+	return readFileFrom(fsys, path, offset)
+}
+
+// readFileFrom reads a file from an offset to its end.
 func readFileFrom(fsys FS, path string, offset int64) ([]byte, error) {
 	f, err := fsys.Open(path)
 	if err != nil {
@@ -299,7 +319,7 @@ func scanLog(fsys FS, dir string, firsts []Rev, from position, to *position, f f
 		if err != nil {
 			return at, err
 		}
-		if i+1 < len(firsts) && at.rev+1 != firsts[i+1] {
+		if i+1 < len(firsts) && at.rev+1 != firsts[i+1] && (to == nil || at.rev < to.rev) {
 			return at, &badPlace{at: at, reason: fmt.Sprintf("the next segment begins at revision %d", firsts[i+1])}
 		}
 	}

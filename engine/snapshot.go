@@ -48,7 +48,8 @@ func snapshotInfo(path string, i *tableInfo) SnapshotInfo {
 // Snapshot writes the newest state to a new file, which appears under its name
 // only when it is whole, on the disk, read back and verified. It takes no
 // lock: others write meanwhile. It returns ErrExists if something has that
-// name already, and ErrDamaged if what it would save is damaged.
+// name already, and ErrDamaged if what it would save, or any record of the log
+// that is kept, is damaged.
 //
 // The file holds what View reads at that revision, named by its number: what
 // expired after the commit, but before the snapshot was made, is in it. So the
@@ -61,123 +62,67 @@ func (db *DB) Snapshot(ctx context.Context, path string) (SnapshotInfo, error) {
 // SnapshotAt writes the state of a revision to a new file, as Snapshot does. It
 // returns ErrHistoryGone or ErrNotYet as View does.
 func (db *DB) SnapshotAt(ctx context.Context, path string, at Rev) (info SnapshotInfo, err error) {
-	done, err := db.use(ctx)
-	if err != nil {
-		return info, err
-	}
-	defer done()
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("snapshot %s: %w", path, err)
+	err = db.saving(ctx, "snapshot", path, func(core *txCore) error {
+		created, newest := core.now.UnixMilli(), core.rev
+		if at == Newest {
+			// An earlier state is a way out of damage: it needs only itself to be whole.
+			if err := db.soundLog(ctx, core.base, newest); err != nil {
+				return err
+			}
+			at = newest
 		}
-	}()
-	if _, err := db.fsys.Stat(path); err == nil {
-		return info, ErrExists
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return info, err
-	}
-	core := &txCore{db: db, now: db.opts.now(), readonly: true}
-	defer core.end()
-	if err := core.openAll(); err != nil {
-		return info, err
-	}
-	if !db.exists.Load() {
-		return info, ErrNoDatabase
-	}
-	created, newest := core.now.UnixMilli(), core.rev
-	if at == Newest {
-		at = newest
-	}
-	if err := db.viewPast(core, at); err != nil {
-		return info, err
-	}
-	stamp, err := db.stampOf(core.base, at)
-	if err != nil {
-		return info, err
-	}
-	if at != newest {
-		created = stamp.Time().UnixMilli() // when it was the newest
-	}
-	w, err := newTableWriter(db.fsys, tempName(path), tableOptions{
-		id: rand.Uint64(), database: db.ident.id, kind: kindSnapshot, created: created,
-		compress: true, snapshotRev: core.rev, snapshotStamp: stamp, historyFrom: core.rev,
+		if err := db.viewPast(core, at); err != nil {
+			return err
+		}
+		stamp, err := db.stampOf(core.base, at)
+		if err != nil {
+			return err
+		}
+		if at != newest {
+			created = stamp.Time().UnixMilli() // when it was the newest
+		}
+		o := tableOptions{
+			id: rand.Uint64(), database: db.ident.id, kind: kindSnapshot, created: created,
+			compress: true, snapshotRev: core.rev, snapshotStamp: stamp, historyFrom: core.rev,
+		}
+		fill := func(w *tableWriter) error { return core.copyVisible(ctx, w) }
+		return saveTable(db.fsys, path, o, fill, func(temp string) (err error) {
+			info, err = VerifySnapshot(ctx, db.fsys, temp)
+			return err
+		})
 	})
-	if err != nil {
-		return info, err
-	}
-	defer db.discard(w)
-	tx := &dbTx{txCore: core}
-	var inner error
+	info.Path = path
+	return info, err
+}
+
+// copyVisible adds everything that the transaction sees, of all families.
+func (c *txCore) copyVisible(ctx context.Context, w *tableWriter) error {
+	tx := &dbTx{txCore: c}
 	left, n := 0, 0
-	step := withStep(ctx, Progress{Doing: "write", Total: core.base.man.tableEntries()})
-	_, err = tx.walkOnce(step, &iterOptions{}, &left, false, func(v *version) bool {
+	var inner error
+	step := withStep(ctx, Progress{Doing: "write", Total: c.base.man.tableEntries()})
+	_, err := tx.walkOnce(step, &iterOptions{}, &left, false, func(v *version) bool {
 		if n++; n%contextEvery == 0 {
 			progressed(step, contextEvery)
 		}
 		inner = w.add(v)
 		return inner == nil
 	})
-	if err := errors.Join(inner, err); err != nil {
-		return info, err
-	}
-	if _, err := w.finish(); err != nil {
-		return info, err
-	}
-	if info, err = VerifySnapshot(ctx, db.fsys, w.path); err != nil {
-		return info, err
-	}
-	info.Path = path
-	return info, moveNew(db.fsys, w.path, path)
+	return errors.Join(inner, err)
 }
 
-// openAll pins the state of the transaction with all its tables, so that none
-// can vanish however long reading takes.
-func (c *txCore) openAll() error {
-	for range 5 {
-		b, err := c.state()
-		if err != nil {
-			return err
-		}
-		if err = b.openAll(); err != errVanished {
-			return err
-		}
-		if err := c.again(err); err != nil {
-			return err
-		}
+// soundLog reads every record that is kept up to a revision, so that no
+// snapshot, however good in itself, is taken of a database that is damaged: who
+// looks at nothing but the exit codes of his backups is to learn of it there.
+func (db *DB) soundLog(ctx context.Context, b *base, to Rev) error {
+	if db.isSnapshot() {
+		return nil
 	}
-	return errUnsettled
-}
-
-func (b *base) openAll() error {
-	for _, r := range b.runs {
-		for _, l := range r.tables {
-			if _, err := l.open(); err != nil {
-				return err
-			}
-		}
+	err := db.records(ctx, b.man.historyFrom, to, func(*record) error { return nil })
+	if errors.Is(err, ErrHistoryGone) {
+		return nil // forgotten by a writer meanwhile
 	}
-	return nil
-}
-
-// moveNew renames a file to a name that nothing has, durably. Rename alone
-// would replace what another process put there meanwhile, so the name is
-// taken first, by an empty file. A crash in between leaves that.
-func moveNew(fsys FS, from, to string) error {
-	f, err := fsys.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return ErrExists
-	}
-	if err != nil {
-		return err
-	}
-	if err = f.Close(); err == nil {
-		err = fsys.Rename(from, to)
-	}
-	if err != nil {
-		_ = fsys.Remove(to)
-		return err
-	}
-	return fsys.SyncDir(filepath.Dir(to))
+	return err
 }
 
 // openSnapshot opens a snapshot file. A file that is none is errNoSnapshot,
@@ -189,7 +134,7 @@ func openSnapshot(fsys FS, path string) (*table, error) {
 	} else if !is {
 		return nil, fmt.Errorf("%s: %w", name, errNoSnapshot)
 	}
-	t, err := openTable(fsys, path, name, assigned{})
+	t, err := openTable(fsys, followed(path), name, assigned{})
 	if err != nil {
 		return nil, err
 	}
@@ -205,6 +150,15 @@ func openSnapshot(fsys FS, path string) (*table, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// followed is where the symbolic links of a path lead. The user may name a
+// snapshot by one; within a database none is followed.
+func followed(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path // not of this file system, or not there: opening it will tell
 }
 
 // looksLikeTable reports whether a file begins or ends as a table does.
@@ -356,15 +310,10 @@ func restore(ctx context.Context, t *table, snapshot, target string, o *Options)
 	if err := restorable(fsys, target); err != nil {
 		return err
 	}
-	switch err := fsys.Mkdir(target, 0o700); {
-	case err == nil:
-		if err := fsys.SyncDir(filepath.Dir(target)); err != nil {
-			return err
-		}
-	case !errors.Is(err, fs.ErrExist):
+	if err := makeFolder(fsys, target); err != nil {
 		return err
 	}
-	lock, err := fsys.OpenFile(filepath.Join(target, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := fsys.OpenFile(filepath.Join(target, lockFile), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err != nil {
 		return err
 	}
@@ -389,7 +338,7 @@ func restore(ctx context.Context, t *table, snapshot, target string, o *Options)
 	}
 	id := newIdentity(o.now())
 	id.id = t.inf.database
-	return layOut(fsys, target, id, snapshotManifest(&t.inf), currentBoot())
+	return layOut(fsys, target, id, snapshotManifest(&t.inf), o.bootID())
 }
 
 // restorable returns ErrExists unless a restore may be made at target.
@@ -403,6 +352,9 @@ func restorable(fsys FS, target string) error {
 	}
 	if !info.IsDir() {
 		return ErrExists
+	}
+	if err := checkPlain(fsys, target); err != nil {
+		return err
 	}
 	entries, err := fsys.ReadDir(target)
 	if err != nil {
@@ -448,7 +400,7 @@ func clearRestore(fsys FS, target string) error {
 
 // writeNew writes a file in place and makes its content durable.
 func writeNew(fsys FS, path string, content []byte) error {
-	f, err := fsys.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := fsys.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|noFollow, 0o600)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -165,22 +164,16 @@ func TestVerifySnapshotFindsEveryFlippedBit(t *testing.T) {
 	if _, err := VerifySnapshot(t.Context(), nil, info.Path); err != nil {
 		t.Fatalf("VerifySnapshot = %v", err)
 	}
-	path := filepath.Join(t.TempDir(), "flipped.kvs")
 	for i := range whole {
 		for bit := range 8 {
-			if i > 4096 && bit != i%8 {
-				continue
-			}
-			data := bytes.Clone(whole)
-			data[i] ^= 1 << bit
-			if err := os.WriteFile(path, data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := VerifySnapshot(t.Context(), nil, path); !errors.Is(err, ErrDamaged) {
+			whole[i] ^= 1 << bit
+			if _, err := VerifySnapshot(t.Context(), imageFS{image{"flipped.kvs": whole}}, "flipped.kvs"); !errors.Is(err, ErrDamaged) {
 				t.Errorf("VerifySnapshot with bit %d of byte %d flipped = %v, want ErrDamaged", bit, i, err)
 			}
+			whole[i] ^= 1 << bit
 		}
 	}
+	t.Logf("%d flips", 8*len(whole))
 }
 
 // What is no snapshot is said to be none; a cut one is damaged.

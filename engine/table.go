@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"os"
 	"sync/atomic"
 )
 
@@ -148,7 +149,7 @@ type table struct {
 // wrong with the file itself is a *CorruptError; a format that this program
 // does not know is ErrNewer. The caller owns the one reference.
 func openTable(fsys FS, path, name string, as assigned) (*table, error) {
-	f, err := fsys.Open(path)
+	f, err := fsys.OpenFile(path, os.O_RDONLY|noFollow, 0)
 	if err != nil {
 		return nil, err
 	}

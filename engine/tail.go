@@ -97,13 +97,27 @@ type keptFile struct{ File }
 
 func (keptFile) Close() error { return nil }
 
-// stream calls f with each record on the disk, in order.
-func (t *tail) stream(f func(*record) error) error {
+// stream calls f with each record on the disk up to a revision, in order. What
+// stands behind that is not looked at: damage there cannot concern a reader of
+// the revision. Damage before it always does, for any key may have stood in a
+// record that cannot be read.
+func (t *tail) stream(at Rev, f func(*record) error) error {
 	firsts := make([]Rev, len(t.files))
 	for i := range t.files {
 		firsts[i] = t.files[i].first
 	}
-	_, err := scanLog(tailFS{t: t}, "", firsts, t.from, &t.to, func(r *record, _ position) error { return f(r) })
+	if at <= t.from.rev {
+		return nil
+	}
+	_, err := scanLog(tailFS{t: t}, "", firsts, t.from, &t.to, func(r *record, _ position) error {
+		if err := f(r); err != nil || r.rev < at || at >= t.to.rev {
+			return err // at its end scanLog compares the last record with MARK
+		}
+		return errStop
+	})
+	if err == errStop {
+		return nil
+	}
 	var bad *badPlace
 	if errors.As(err, &bad) {
 		return bad.corrupt(logDir)
@@ -179,17 +193,21 @@ func (t *tail) addIngest(r *record, ref tableRef) error {
 // memtable (false).
 func (t *tail) pass() (bool, error) {
 	t.mu.Lock()
-	if t.loaded || t.loadErr != nil {
-		defer t.mu.Unlock()
-		return false, t.loadErr
+	if t.loaded {
+		t.mu.Unlock()
+		return false, nil
 	}
 	t.passes++
-	if t.passes <= maxPasses {
+	if t.passes <= maxPasses || t.loadErr != nil {
 		t.mu.Unlock()
 		return true, nil
 	}
 	t.mu.Unlock()
-	return false, t.load()
+	err := t.load()
+	if errors.Is(err, ErrDamaged) {
+		return true, nil // up to the bad place it can still be streamed
+	}
+	return false, err
 }
 
 // load reads the tail into the memtable.
@@ -197,7 +215,7 @@ func (t *tail) load() error {
 	// Versions are kept in the order of their revisions, and later ones may be
 	// in the memtable already: build anew, then put the later ones on top.
 	full := &tail{dir: t.dir, cache: t.cache}
-	err := t.stream(func(r *record) error { return full.add(r) })
+	err := t.stream(t.to.rev, func(r *record) error { return full.add(r) })
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.loaded {
@@ -273,10 +291,8 @@ func (t *tail) find(ikey []byte, at Rev) (v version, ok bool, err error) {
 		}
 		return inner == nil
 	}
-	err = t.stream(func(next *record) error {
-		if r = next; r.rev > at {
-			return nil
-		}
+	err = t.stream(at, func(next *record) error {
+		r = next
 		if err := r.each(look); err != nil {
 			return corruptRecord(r, err)
 		}
@@ -337,10 +353,8 @@ func (t *tail) collect(o *iterOptions, at Rev) (vs []version, err error) {
 		vs = append(vs, v)
 		return true
 	}
-	err = t.stream(func(next *record) error {
-		if r = next; r.rev > at {
-			return nil
-		}
+	err = t.stream(at, func(next *record) error {
+		r = next
 		if err := r.each(look); err != nil {
 			return corruptRecord(r, err)
 		}

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -83,6 +84,9 @@ func (c *txCore) again(cause error) error {
 	}
 	if b.man.firstReadable() > c.rev || b.man.generation == c.base.man.generation {
 		b.release()
+		if err := c.db.vanished(cause); errors.Is(err, ErrDamaged) {
+			return err
+		}
 		return fmt.Errorf("%w (%w): try again", ErrUnavailable, cause)
 	}
 	c.base.release()

@@ -1,6 +1,9 @@
 package format
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+)
 
 // A csvImport reads FormatCSV.
 type csvImport struct {
@@ -87,11 +90,18 @@ func (m *csvImport) row() (n int, lines int64, ended bool, err error) {
 // faultOpenQuote may be mended by more bytes.
 const faultOpenQuote = "a quote is still open at the end of the file"
 
+// maxColumns bounds the fields of a row, of which each costs more memory than
+// its bytes.
+const maxColumns = 100_000
+
 // split cuts the first row of text into fields. With a fault, n is where it is.
 func (m *csvImport) split(text []byte) (n int, lines int64, ended bool, fault string) {
 	m.fields, m.starts, m.unquoted = m.fields[:0], m.starts[:0], m.unquoted[:0]
 	end := bytes.IndexByte(text, '\n') // of the line that n is in
 	for {
+		if len(m.fields) == maxColumns {
+			return n, lines, false, fmt.Sprintf("more than %d columns", maxColumns)
+		}
 		m.starts = append(m.starts, n)
 		if n < len(text) && text[n] == '"' {
 			length, inside, fault := m.quoted(text[n:])

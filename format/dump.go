@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
 )
 
 // FormatDump is the text that db_dump of Berkeley DB and mdb_dump of LMDB write
@@ -161,10 +162,16 @@ func (m *dumpImport) line() ([]byte, error) {
 // useLine takes the line that line returned.
 func (m *dumpImport) useLine(line []byte) { m.use(len(line)+1, 1) }
 
+// maxDumpHeader is the lines of a header. db_dump writes a dozen.
+const maxDumpHeader = 1000
+
 // header reads the lines up to HEADER=END.
 func (m *dumpImport) header() error {
 	m.isPrint, m.isLMDB, m.blockOf, m.hasLast = false, false, m.family, false
-	for {
+	for n := 0; ; n++ {
+		if n == maxDumpHeader {
+			return m.fail(0, fmt.Sprintf("a header of more than %d lines", maxDumpHeader))
+		}
 		line, err := m.line()
 		if err != nil {
 			return err

@@ -71,7 +71,7 @@ func (s *source) more() error {
 	if have >= maxRecordText {
 		return s.fail(0, "a record of more than 128 MiB")
 	}
-	want := max(sourceBufferSize, 2*have)
+	want := min(max(sourceBufferSize, 2*have), maxRecordText)
 	if len(s.buf)-s.start < want {
 		buf := s.buf
 		if len(buf) < want {

@@ -34,7 +34,7 @@ func TestInputHolds(t *testing.T) {
 		// Only the end of the input ends this Read, whenever it comes.
 		time.AfterFunc(20*time.Millisecond, func() { in.Close() })
 		if n, err := in.Read(buffer); err != io.EOF {
-			t.Errorf("Read() behind %q = %q, %v, want it to wait", key, buffer[:n], err)
+			t.Fatalf("Read() behind %q = %q, %v, want it to wait", key, buffer[:n], err)
 		}
 		n, err := r.Read(buffer)
 		if got := string(buffer[:n]); err != nil || got != "for others" {

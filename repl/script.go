@@ -53,12 +53,20 @@ func (s source) position(offset int) Position {
 	}
 }
 
+// maxLines bounds a line, with those behind it that an open quote makes part of
+// it, in bytes: so much takes a value at its limit with every byte escaped.
+// Input without an end must not take all memory.
+const maxLines = 128<<20 + 1<<20
+
+// errLines is what readCommandLines says of a line that is longer.
+var errLines = &SyntaxError{Reason: "a line of more than 128 MiB"}
+
 // scriptBuffer is how much of a script is read at once, in bytes.
 const scriptBuffer = 64 << 10
 
 // A Script reads the commands of a script one after the other: a line is asked
-// for only when the commands before it were taken. Lines have no limit, the
-// bytes in them may be any. Everything on a line is checked before its first
+// for only when the commands before it were taken. Lines may have maxLines
+// bytes, of any kind. Everything on a line is checked before its first
 // command is returned.
 type Script struct {
 	in       *bufio.Reader
@@ -124,6 +132,11 @@ func (s *Script) load() {
 	text, lines, err := readCommandLines(s.in)
 	s.at.text, s.lines = text, lines
 	s.ended = err != nil
+	if err == errLines {
+		s.at.text = "" // nothing of it is worth being shown
+		s.failed = &PositionError{Position: s.at.position(0), Err: errLines}
+		return
+	}
 	if err != nil && err != io.EOF {
 		s.failed = fmt.Errorf("%s: %w", s.at.name, err)
 		return
@@ -160,6 +173,9 @@ func readCommandLines(in *bufio.Reader) (text string, lines int, err error) {
 			}
 		case err != bufio.ErrBufferFull:
 			return string(b), lines, err
+		}
+		if len(b) > maxLines {
+			return "", lines, errLines
 		}
 		line, err = in.ReadSlice('\n')
 	}

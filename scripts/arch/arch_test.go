@@ -33,6 +33,7 @@ var arrows = map[string][]string{
 // where a library is a piece of plumbing. One that is not named here belongs
 // to nobody yet: whoever adds it decides, here, whose it is.
 var libraries = map[string][]string{
+	"github.com/anishathalye/porcupine":    {"scripts"}, // tests: the order of histories
 	"github.com/chzyer/readline":           {"repl"},
 	"github.com/clipperhouse/displaywidth": {"repl", "format"},
 	"github.com/creack/pty":                {"repl", "cmd"}, // tests

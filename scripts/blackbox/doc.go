@@ -1,6 +1,7 @@
 // Package blackbox tests the real program by the contract of its commands:
 // real processes, real SIGKILL, full disks, flipped bits. It knows nothing of
-// the engine but the names of the files of a database.
+// the engine but the names of the files of a database; only the comparison of
+// its system calls with what the engine asks of its file system knows both.
 //
 //	go test ./scripts/blackbox/ -v                what CI runs
 //	go test ./scripts/blackbox/ -v -rounds 20     fewer kills

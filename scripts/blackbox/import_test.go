@@ -21,8 +21,8 @@ func TestKilledImportIsAllOrNothing(t *testing.T) {
 		records int
 		kills   int
 	}{
-		{"one record of the log", 2_000, max(*rounds/10, 1)},
-		{"tables", 300_000, max(*rounds/10, 1)},
+		{"one record of the log", 2_000, max(*rounds/5, 1)},
+		{"tables", 300_000, max(*rounds/5, 1)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := newDB(t)

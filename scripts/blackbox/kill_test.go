@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 const (
 	writers      = 8
+	victims      = 5  // of them in each round
 	cells        = 4  // keys that each transaction of a writer overwrites with one value
 	roundsPerDB  = 20 // then a new database, so that reading all of it stays cheap
 	checkEvery   = 10 // rounds
@@ -32,12 +34,13 @@ type writer struct {
 	err   error
 }
 
-// A killRound is one round of the test: eight writers, one of them killed.
+// A killRound is one round of the test: eight writers, five of them killed, one
+// after the other.
 type killRound struct {
 	seed   uint64
 	number int
 	db     db
-	killed chan struct{} // closed after the kill
+	killed chan struct{} // closed after the last kill
 	acks   chan struct{} // one for each acknowledged transaction
 }
 
@@ -71,7 +74,7 @@ func (k *killRound) script(writer, n int) string {
 	return b.String()
 }
 
-// write sends transactions until some time after the kill.
+// write sends transactions until some time after the last kill.
 func (k *killRound) write(w *writer) {
 	left := afterTheKill
 	for left > 0 {
@@ -100,9 +103,10 @@ func (k *killRound) write(w *writer) {
 	}
 }
 
-// run writes with all writers, kills one of them when target transactions were
-// acknowledged and some time is over, and waits for the others.
-func (k *killRound) run(t *testing.T, victim, target int, delay time.Duration) []*writer {
+// run writes with all writers, kills the doomed one after the other, each when
+// so many transactions more were acknowledged and some time is over, and waits
+// for the others.
+func (k *killRound) run(t *testing.T, r *rand.Rand, doomed []int) []*writer {
 	t.Helper()
 	all := make([]*writer, writers)
 	for i := range all {
@@ -114,17 +118,20 @@ func (k *killRound) run(t *testing.T, victim, target int, delay time.Duration) [
 	}
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
-	for got := 0; got < target; {
-		select {
-		case <-k.acks:
-			got++
-		case <-done: // every writer failed: the errors say why
-			got = target
+	for _, victim := range doomed {
+		target := 1 + r.IntN(2*writers)
+		for got := 0; got < target; {
+			select {
+			case <-k.acks:
+				got++
+			case <-done: // every writer failed: the errors say why
+				got = target
+			}
 		}
-	}
-	time.Sleep(delay) // only moves the kill to another place
-	if err := all[victim].pipe.cmd.Process.Kill(); err != nil {
-		t.Errorf("round %d: kill writer %d: %v: it ended by itself", k.number, victim, err)
+		time.Sleep(time.Duration(r.Int64N(int64(4 * time.Millisecond)))) // only moves the kill to another place
+		if err := all[victim].pipe.cmd.Process.Kill(); err != nil {
+			t.Errorf("round %d: kill writer %d: %v: it ended by itself", k.number, victim, err)
+		}
 	}
 	close(k.killed)
 	for {
@@ -141,15 +148,16 @@ func (k *killRound) run(t *testing.T, victim, target int, delay time.Duration) [
 	}
 }
 
-// TestKillOneOfEightWriters: whatever a writer was doing when it was killed,
-// every acknowledged transaction is there whole, of the one in flight all or
-// nothing is there, the others go on, and the next command needs no help.
-func TestKillOneOfEightWriters(t *testing.T) {
+// TestKillEightWriters: whatever writers were doing when they were killed, every
+// acknowledged transaction is there whole, of each in flight all or nothing is
+// there, the others go on, a reader beside them sees no half of a transaction,
+// and the next command needs no help.
+func TestKillEightWriters(t *testing.T) {
 	r := newRand(t)
 	seed := r.Uint64()
 	var d db
 	var newest [writers]string // value of the cells of each writer; "" before its first
-	var acked, inFlight, visible int
+	var acked, inFlight, visible, reads int
 	lastRev := 0
 	for number := range *rounds {
 		if number%roundsPerDB == 0 {
@@ -160,12 +168,14 @@ func TestKillOneOfEightWriters(t *testing.T) {
 			seed: seed, number: number, db: d,
 			killed: make(chan struct{}), acks: make(chan struct{}, 4096),
 		}
-		victim := r.IntN(writers)
-		all := k.run(t, victim, 1+r.IntN(5*writers), time.Duration(r.Int64N(int64(4*time.Millisecond))))
+		doomed := r.Perm(writers)[:victims]
+		stop := k.readBeside(t)
+		all := k.run(t, r, doomed)
+		reads += stop()
 		if t.Failed() {
 			return
 		}
-		lastRev = k.checkRevisions(t, all, victim, lastRev)
+		lastRev = k.checkRevisions(t, all, doomed, lastRev)
 
 		// Reading comes first on odd rounds and writing on even ones: each must
 		// do with what the kill left.
@@ -193,19 +203,57 @@ func TestKillOneOfEightWriters(t *testing.T) {
 			t.Fatalf("round %d, database %s", number, d)
 		}
 	}
-	t.Logf("%d rounds and kills, %d acknowledged transactions, %d in flight when their writer was killed, %d of those are there",
-		*rounds, acked, inFlight, visible)
+	t.Logf("%d kills in %d rounds, %d acknowledged transactions, %d in flight when their writer was killed, %d of those are there, %d reads beside them",
+		victims**rounds, *rounds, acked, inFlight, visible, reads)
+}
+
+// readBeside reads the first and the last cell of one writer after the other,
+// while they write and are killed and the log is folded, and fails the test if
+// the two differ: they are written together. The function it returns ends that
+// and says how often it read.
+func (k *killRound) readBeside(t *testing.T) (stop func() int) {
+	t.Helper()
+	p := k.db.open(t)
+	done, reads := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		for ; ; n++ {
+			select {
+			case <-done:
+				if err := p.wait(); err != nil {
+					t.Errorf("round %d: the reader: %v", k.number, err)
+				}
+				reads <- n
+				return
+			default:
+			}
+			id := n % writers
+			first, err := p.ask(fmt.Sprintf("get --default none c/%d/0 c/%d/%d\n", id, id, cells-1))
+			last := ""
+			if err == nil {
+				last, err = p.out.ReadString('\n')
+			}
+			if last = strings.TrimSuffix(last, "\n"); err != nil || first != last {
+				t.Errorf("round %d: the reader: cells of writer %d hold %d bytes %.20q and %d bytes %.20q, want the same (%v)",
+					k.number, id, len(first), first, len(last), last, err)
+				<-done
+				reads <- n
+				return
+			}
+		}
+	}()
+	return func() int { close(done); return <-reads }
 }
 
 // checkRevisions fails the test unless the writers that were not killed ended
 // well and revisions grow in each writer, are given once, and come after those
 // of the round before. It returns the greatest.
-func (k *killRound) checkRevisions(t *testing.T, all []*writer, victim, before int) int {
+func (k *killRound) checkRevisions(t *testing.T, all []*writer, doomed []int, before int) int {
 	t.Helper()
 	given := map[int]int{}
 	greatest := before
 	for _, w := range all {
-		if w.err != nil && w.id != victim {
+		if w.err != nil && !slices.Contains(doomed, w.id) {
 			t.Errorf("round %d: writer %d, not killed: %v", k.number, w.id, w.err)
 		}
 		last := before

@@ -22,7 +22,7 @@ import (
 
 var (
 	soak     = flag.Bool("soak", false, "run the long variants")
-	rounds   = flag.Int("rounds", defaultRounds(), "kills of a writing process; KVSH_ROUNDS sets the default")
+	rounds   = flag.Int("rounds", defaultRounds(), "rounds of five kills among eight writing processes; KVSH_ROUNDS sets the default")
 	seedFlag = flag.Uint64("seed", 0, "seed of the random choices; 0 takes one from the clock")
 	binary   = flag.String("kvsh", "", "program to test; built from this tree unless given")
 )
@@ -38,7 +38,7 @@ func defaultRounds() int {
 	if n, err := strconv.Atoi(os.Getenv("KVSH_ROUNDS")); err == nil && n > 0 {
 		return n
 	}
-	return 200
+	return 100
 }
 
 func TestMain(m *testing.M) {

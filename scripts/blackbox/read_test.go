@@ -55,6 +55,9 @@ var reading = [][]string{
 	{"doctor", "--json"},
 	{"check"},
 	{"check", "--deep"},
+	{"repair"},
+	{"repair", "--json"},
+	{"quarantine", "ls"},
 	{"compact", "--dry-run"},
 	{"config"},
 	{"config", "sync"},
@@ -74,6 +77,7 @@ var reading = [][]string{
 var otherCommands = []string{
 	"set", "del", "mset", "incr", "append", "mv", "cp", "begin", "commit", "rollback", "import",
 	"snapshot save", "snapshot restore", "snapshot verify", "snapshot rm", "restore", "init", "cf rm", "inspect",
+	"salvage", "quarantine show", "quarantine restore", "quarantine rm",
 	"handler add", "handler rm", "clear", "edit", "bench", "exec", "lock", "watch", "use", "shell", "completion", "man", "help",
 }
 

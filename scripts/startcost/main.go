@@ -1,16 +1,26 @@
 // Command startcost measures what each dependency costs at every start of a
 // program that links it, used or not, next to a program that is empty.
 //
-//	go run ./scripts/startcost [-n runs] [-init] [IMPORT,IMPORT… …]
+//	go run ./scripts/startcost [-n runs] [-init] [-run COMMAND]… [IMPORT,IMPORT… …]
 //
 // Each argument is one variant: the import paths of a program that does
-// nothing else. Without arguments the libraries of kvsh are measured, and kvsh
-// itself if it was built. All variants are started in turn, over and over, so
-// that what else the machine does falls on all of them alike. The figures are
-// medians, in milliseconds from fork to exit.
+// nothing else. -run adds a program that is built already, with its arguments
+// behind blanks: two builds of kvsh are compared so. Without either the
+// libraries of kvsh are measured, and kvsh itself if it was built.
+//
+// All variants are started in turn, over and over, so that what else the
+// machine does falls on all of them alike. The figures are medians: of the time
+// from fork to exit, of the processor time of all threads, both in
+// milliseconds, and of the pages that had to be mapped. On a busy machine the
+// processor time says more.
+//
+// Each program is copied first, by one write: by how a file was written the
+// kernel holds it in small or large pages, and that alone changes the start of
+// one and the same program by a fifth.
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -21,14 +31,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // A variant is a program to start.
 type variant struct {
-	name string
-	args []string // with the program first
-	runs []time.Duration
+	name   string
+	args   []string // with the program first
+	wall   []time.Duration
+	cpu    []time.Duration // user and system, of all threads
+	faults []int64         // pages mapped without reading the disk
 }
 
 // usual is what kvsh links or might link.
@@ -56,23 +69,30 @@ var usual = []string{
 func main() {
 	n := flag.Int("n", 300, "how often each program is started")
 	trace := flag.Bool("init", false, "also print what the initialisation of each package costs")
+	var commands []string
+	flag.Func("run", "also start this `command`", func(s string) error {
+		commands = append(commands, s)
+		return nil
+	})
 	flag.Parse()
-	if err := run(*n, *trace, flag.Args()); err != nil {
+	if err := run(*n, *trace, commands, flag.Args()); err != nil {
 		fmt.Fprintf(os.Stderr, "startcost: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(n int, trace bool, imports []string) error {
+func run(n int, trace bool, commands, imports []string) error {
 	dir, err := os.MkdirTemp("", "startcost")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 
-	withProgram := len(imports) == 0
-	if withProgram {
+	if len(imports) == 0 && len(commands) == 0 {
 		imports = usual
+		if _, err := os.Stat("kvsh"); err == nil {
+			commands = []string{"./kvsh --version"}
+		}
 	}
 	var all []*variant
 	for i, list := range append([]string{""}, imports...) {
@@ -86,19 +106,18 @@ func run(n int, trace bool, imports []string) error {
 		}
 		all = append(all, &variant{name: name, args: []string{program}})
 	}
-	if program, err := filepath.Abs("kvsh"); err == nil && withProgram {
-		if _, err := os.Stat(program); err == nil {
-			all = append(all, &variant{name: "kvsh --version", args: []string{program, "--version"}})
+	for _, c := range commands {
+		all = append(all, &variant{name: c, args: strings.Fields(c)})
+	}
+	for i, v := range all {
+		if err := v.settle(filepath.Join(dir, fmt.Sprintf("program%d", i))); err != nil {
+			return err
 		}
 	}
 	for i := -3; i < n; i++ { // the first rounds bring the files into memory
 		for _, v := range all {
-			took, err := start(v.args, nil)
-			if err != nil {
+			if err := v.start(i >= 0); err != nil {
 				return err
-			}
-			if i >= 0 {
-				v.runs = append(v.runs, took)
 			}
 		}
 	}
@@ -151,39 +170,59 @@ func build(dir string, i int, list string) (string, error) {
 	return program, nil
 }
 
-// start runs a program to its end and says how long that took.
-func start(args, env []string) (time.Duration, error) {
+// settle makes the variant start a copy of its program.
+func (v *variant) settle(to string) error {
+	if len(v.args) == 0 {
+		return errors.New("-run: a command is missing")
+	}
+	program, err := os.ReadFile(v.args[0])
+	if err != nil {
+		return err
+	}
+	v.args[0] = to
+	return os.WriteFile(to, program, 0o700)
+}
+
+// start runs a program to its end and, if asked, notes what that took.
+func (v *variant) start(note bool) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer null.Close()
 	begin := time.Now()
-	p, err := os.StartProcess(args[0], args, &os.ProcAttr{
-		Env:   append(os.Environ(), env...),
-		Files: []*os.File{null, null, null},
-	})
+	p, err := os.StartProcess(v.args[0], v.args, &os.ProcAttr{Files: []*os.File{null, null, null}})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	state, err := p.Wait()
 	took := time.Since(begin)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if !state.Success() {
-		return 0, fmt.Errorf("%s: %s", strings.Join(args, " "), state)
+		return fmt.Errorf("%s: %s", v.name, state)
 	}
-	return took, nil
+	if !note {
+		return nil
+	}
+	v.wall = append(v.wall, took)
+	v.cpu = append(v.cpu, state.UserTime()+state.SystemTime())
+	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
+		v.faults = append(v.faults, int64(usage.Minflt))
+	}
+	return nil
 }
 
-// report prints medians and what each variant takes over the first.
+// report prints medians and what each variant takes against the first.
 func report(all []*variant) {
-	bare := median(all[0].runs)
-	fmt.Printf("%8s %8s %8s %6s  %s\n", "median", "p10", "over", "ratio", "linked")
+	fmt.Printf("%8s %8s %6s %8s %8s %6s %7s  %s\n", "wall", "over", "ratio", "cpu", "over", "ratio", "faults", "linked")
+	wall0, cpu0 := median(all[0].wall), median(all[0].cpu)
 	for _, v := range all {
-		m := median(v.runs)
-		fmt.Printf("%8.3f %8.3f %+8.3f %6.2f  %s\n", ms(m), ms(quantile(v.runs, 0.1)), ms(m-bare), float64(m)/float64(bare), v.name)
+		wall, cpu := median(v.wall), median(v.cpu)
+		fmt.Printf("%8.3f %+8.3f %6.2f %8.3f %+8.3f %6.2f %7d  %s\n",
+			ms(wall), ms(wall-wall0), float64(wall)/float64(wall0),
+			ms(cpu), ms(cpu-cpu0), float64(cpu)/float64(cpu0), median(v.faults), v.name)
 	}
 }
 
@@ -217,12 +256,12 @@ func printInits(v *variant) error {
 	return nil
 }
 
-func median(runs []time.Duration) time.Duration { return quantile(runs, 0.5) }
-
-// quantile returns the run at the place q, 0 to 1, of all runs in order.
-func quantile(runs []time.Duration, q float64) time.Duration {
-	s := slices.Sorted(slices.Values(runs))
-	return s[int(q*float64(len(s)-1))]
+// median is the lower one of an even number, and 0 of none.
+func median[T cmp.Ordered](runs []T) (m T) {
+	if len(runs) > 0 {
+		m = slices.Sorted(slices.Values(runs))[(len(runs)-1)/2]
+	}
+	return m
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
