@@ -43,6 +43,10 @@ const completionLimit = 200
 // nothing: Tab is no place for messages.
 func completeKeys(s *Session) cobra.CompletionFunc {
 	return func(c *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+		if s.completing {
+			s.keysWanted = true
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
 		keys, err := s.keysFrom(c.Context(), word)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError

@@ -184,7 +184,7 @@ func runAtPrompt(t *testing.T, line string, streams Streams) (code int) {
 		},
 		Syntax: func(source string, err *repl.SyntaxError) { s.reportSyntax(source, err) },
 	}
-	if err := loop.Run(); err != nil {
+	if err := loop.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

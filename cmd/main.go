@@ -70,5 +70,5 @@ func processStreams() Streams {
 
 // askTerminal asks a question on stderr and reads a line of stdin.
 func askTerminal(question string) (string, error) {
-	return repl.NewPlainEditor(os.Stdin, os.Stderr).ReadLine(question)
+	return repl.NewPlainEditor(os.Stdin, os.Stderr).Ask(context.Background(), question)
 }

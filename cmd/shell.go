@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,10 +19,26 @@ import (
 
 func newShell(s *Session) *cobra.Command {
 	return &cobra.Command{
-		Use:         "shell",
-		Short:       "Open the interactive shell",
-		Example:     "kvsh shell\nkvsh --readonly shell",
-		Long:        "Opens the interactive shell, as kvsh without a command does at a terminal.",
+		Use:     "shell",
+		Short:   "Open the interactive shell",
+		Example: "kvsh shell\nkvsh --readonly shell",
+		Long: `Opens the interactive shell, as kvsh without a command does at a terminal.
+
+Keys, besides those that move and delete as in other shells:
+  Tab              complete; again: choose from the menu
+  Up, Down         the commands before that begin as the line does
+  Ctrl-R           search them all; Ctrl-G leaves the search
+  Right, End       take what stands in grey; Alt-F its next word
+  Alt-Enter        a further line; an open quote goes on by itself
+  Ctrl-Y, Alt-Y    insert what was cut; what was cut before that
+  Ctrl-_           undo
+  Ctrl-X Ctrl-E    change the line in $VISUAL or $EDITOR
+  Ctrl-L           clear the screen
+  Ctrl-C, Ctrl-D   give up the line or command; leave
+  Ctrl-Z           suspend
+
+A paste waits for Enter. The history is in $XDG_STATE_HOME/kvsh/history; a line
+that begins with a space is not remembered.`,
 		Args:        operands(0, 0),
 		Annotations: exits("0, 2 not at a terminal"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -51,7 +66,7 @@ func (s *Session) runShell(ctx context.Context) error {
 	}
 	defer editor.Close()
 	if s.OutTerminal {
-		s.ask = editor.ReadLine
+		s.ask = func(question string) (string, error) { return editor.Ask(ctx, question) }
 	}
 	s.remark("kvsh on " + s.path() + "\n\"help\" lists the commands, Ctrl-D leaves")
 	s.openDamaged(ctx)
@@ -64,7 +79,7 @@ func (s *Session) runShell(ctx context.Context) error {
 		},
 		Syntax: func(source string, e *repl.SyntaxError) { s.reportSyntax(source, e) },
 	}
-	err = loop.Run()
+	err = loop.Run(ctx)
 	if s.tx != nil && s.tx.Writes() > 0 {
 		s.remark(fmt.Sprintf("the open transaction was discarded with %s", plural(int64(s.tx.Writes()), "write")))
 	}
@@ -220,52 +235,6 @@ func (s *Session) pipe(ctx context.Context, program string, run func() error) er
 // reportSyntax shows where a line stops being words.
 func (s *Session) reportSyntax(source string, e *repl.SyntaxError) {
 	s.report(e)
-	start := strings.LastIndexByte(source[:e.Offset], '\n') + 1
-	line, _, _ := strings.Cut(source[start:], "\n")
-	fmt.Fprintf(s.errs, "  %s\n  %s^\n", line, strings.Repeat(" ", len([]rune(source[start:e.Offset]))))
-}
-
-// TerminalEditor reads lines at a terminal: with an editor where the cursor
-// can be moved, else plainly.
-func TerminalEditor(s *Session) (repl.Editor, error) {
-	if !s.OutTerminal || s.Getenv("TERM") == "dumb" || s.Getenv("TERM") == "" {
-		return repl.NewPlainEditor(s.In, s.errs), nil
-	}
-	return repl.NewEditor(io.NopCloser(os.Stdin), os.Stdout, s.historyFile(), s.complete)
-}
-
-// historyFile is the file of the history, made readable by its owner alone.
-func (s *Session) historyFile() string {
-	dir := s.Getenv("XDG_STATE_HOME")
-	if dir == "" {
-		dir = filepath.Join(s.Getenv("HOME"), ".local", "state")
-	}
-	dir = filepath.Join(dir, "kvsh")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return ""
-	}
-	name := filepath.Join(dir, "history")
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return ""
-	}
-	f.Close()
-	return name
-}
-
-// complete is the words that may stand at the end of a line: commands first,
-// then keys.
-func (s *Session) complete(line string) []string {
-	start := strings.LastIndexAny(line, " \t;") + 1
-	if strings.TrimSpace(line[:start]) == "" {
-		var names []string
-		for _, c := range newRoot(s, nil).Commands() {
-			if c.IsAvailableCommand() {
-				names = append(names, c.Name())
-			}
-		}
-		return names
-	}
-	keys, _ := s.keysFrom(context.Background(), line[start:])
-	return keys
+	line, mark := e.Mark(source)
+	fmt.Fprintf(s.errs, "  %s\n  %s\n", line, mark)
 }

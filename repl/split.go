@@ -50,6 +50,19 @@ type SyntaxError struct {
 
 func (e *SyntaxError) Error() string { return e.Reason }
 
+// Mark is the line of the source that holds the place, and under it a mark that
+// points there.
+func (e *SyntaxError) Mark(source string) (line, mark string) {
+	start := strings.LastIndexByte(source[:e.Offset], '\n') + 1
+	line, _, _ = strings.Cut(source[start:], "\n")
+	c := canvas{width: 1 << 30}
+	c.write(source[start:e.Offset], Plain)
+	column := c.column
+	c = canvas{width: 1 << 30}
+	c.write(line, Plain)
+	return c.text.String(), strings.Repeat(" ", column) + "^"
+}
+
 // Door says which grammar holds: the shell's has redirections, which in a
 // script are plain words.
 type Door bool

@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -289,7 +290,7 @@ type linesEditor struct {
 	history []string
 }
 
-func (e *linesEditor) ReadLine(prompt string) (string, error) {
+func (e *linesEditor) ReadLine(_ context.Context, prompt string) (string, error) {
 	e.prompts = append(e.prompts, prompt)
 	if len(e.lines) == 0 {
 		return "", io.EOF
@@ -300,6 +301,10 @@ func (e *linesEditor) ReadLine(prompt string) (string, error) {
 		return "", ErrInterrupt
 	}
 	return line, nil
+}
+
+func (e *linesEditor) Ask(ctx context.Context, question string) (string, error) {
+	return e.ReadLine(ctx, question)
 }
 func (e *linesEditor) Remember(c string) { e.history = append(e.history, c) }
 func (e *linesEditor) Close() error      { return nil }
@@ -317,7 +322,7 @@ func TestShell(t *testing.T) {
 		},
 		Syntax: func(string, *SyntaxError) { bad++ },
 	}
-	if err := s.Run(); err != nil {
+	if err := s.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{"a|b\nc", "secret", "d", "e", "quit"}; !slices.Equal(got, want) {
@@ -328,5 +333,23 @@ func TestShell(t *testing.T) {
 	}
 	if bad != 1 {
 		t.Errorf("%d syntax errors, want 1", bad)
+	}
+}
+
+// The mark of an error stands under the place, however wide what is before it.
+func TestSyntaxErrorMark(t *testing.T) {
+	for _, c := range []struct{ src, line, mark string }{
+		{`set k "\q"`, `set k "\q"`, "       ^"},
+		{"set 世\t\"\\q\"", `set 世  "\q"`, "         ^"},
+		{"set k 'a\nb' \"\\q\" c\nd", "b' \"\\q\" c", "    ^"},
+	} {
+		_, err := Split(nil, c.src, ShellDoor)
+		var syntax *SyntaxError
+		if !errors.As(err, &syntax) {
+			t.Fatalf("Split(%q) = %v, want a syntax error", c.src, err)
+		}
+		if line, mark := syntax.Mark(c.src); line != c.line || mark != c.mark {
+			t.Errorf("Mark(%q) =\n%q\n%q, want\n%q\n%q", c.src, line, mark, c.line, c.mark)
+		}
 	}
 }

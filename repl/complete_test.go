@@ -1,0 +1,130 @@
+package repl
+
+import (
+	"context"
+	"slices"
+	"testing"
+)
+
+func TestWordAt(t *testing.T) {
+	for _, c := range []struct {
+		src    string
+		before []string
+		word   string
+		start  int
+		ok     bool
+	}{
+		{"", nil, "", 0, true},
+		{"ge", nil, "ge", 0, true},
+		{"get ", []string{"get"}, "", 4, true},
+		{"get us", []string{"get"}, "us", 4, true},
+		{"get 'a b", []string{"get"}, "a b", 4, true},
+		{"get x'a b", []string{"get"}, "xa b", 4, true},
+		{`get "a\x41`, []string{"get"}, "aA", 4, true},
+		{`get "a\x4`, nil, "", 0, false},
+		{"get 'a\nb", []string{"get"}, "a\nb", 4, true},
+		{"get a; ", nil, "", 7, true},
+		{"get a;l", nil, "l", 6, true},
+		{"get a\n", nil, "", 6, true},
+		{"get a # b", nil, "", 0, false},
+		{"# b", nil, "", 3, false},
+		{"list | gr", nil, "", 0, false},
+		{"list > fi", nil, "", 0, false},
+	} {
+		before, word, start, ok := WordAt(c.src)
+		if !slices.Equal(before, c.before) || word != c.word || ok != c.ok || ok && start != c.start {
+			t.Errorf("WordAt(%q) = %q, %q, %d, %v, want %q, %q, %d, %v", c.src, before, word, start, ok, c.before, c.word, c.start, c.ok)
+		}
+	}
+}
+
+// A word that was completed is the word, and an open one is its beginning.
+func FuzzQuoteWord(f *testing.F) {
+	for _, s := range []string{"", "a", "a b", "\x00\xff\n\r\t\"'\\", "#x;|>", "日本", "-x", "user:"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := Split(nil, "k "+quoteWord(s, false), ShellDoor)
+		if err != nil || len(got) != 1 || len(got[0].Words) != 2 || got[0].Words[1].Text != s {
+			t.Errorf("quoteWord(%q) = %s, splits into %q, %v", s, quoteWord(s, false), words(got), err)
+		}
+		before, word, _, ok := WordAt("k " + quoteWord(s, true))
+		if !ok || len(before) != 1 || word != s {
+			t.Errorf("quoteWord(%q, open) = %s, is the word %q, %v", s, quoteWord(s, true), word, ok)
+		}
+	})
+}
+
+func TestCommon(t *testing.T) {
+	for _, c := range []struct {
+		texts    []string
+		greatest string
+		want     string
+	}{
+		{[]string{"user:1", "user:2"}, "", "user:"},
+		{[]string{"user:1", "user:2"}, "zoo", ""},
+		{[]string{"user:1", "user:2"}, "uz", "u"},
+		{[]string{"é", "è"}, "", ""}, // no half of a character
+		{[]string{"\xff\xfe", "\xff\xfd"}, "", "\xff"},
+		{[]string{"a"}, "", "a"},
+	} {
+		var completion Completion
+		for _, text := range c.texts {
+			completion.Candidates = append(completion.Candidates, Candidate{Text: text})
+		}
+		completion.Greatest = c.greatest
+		if got := completion.common(); got != c.want {
+			t.Errorf("common of %q up to %q = %q, want %q", c.texts, c.greatest, got, c.want)
+		}
+	}
+}
+
+// Whoever looks for completions may take for ever: keys go on, Ctrl-C too, and
+// what comes late is not shown.
+func TestEditorSlowCompletion(t *testing.T) {
+	started, ended := make(chan string, 10), make(chan string, 10)
+	release := make(chan bool)
+	d := sit(t, 40, 10, EditorOptions{Complete: func(text string) func(context.Context) Completion {
+		return func(ctx context.Context) Completion {
+			started <- text
+			switch text {
+			case "slow":
+				<-ctx.Done()
+			case "late":
+				<-release
+			}
+			ended <- text
+			return Completion{Candidates: []Candidate{{Text: text + "er"}}}
+		}
+	}})
+	d.Type("slow\t")
+	if got := <-started; got != "slow" {
+		t.Fatalf("looked for %q, want slow", got)
+	}
+	d.Type("x")
+	d.WaitLine("> slowx|")
+	d.Type("\x03")
+	d.want("^C")
+	if got := <-ended; got != "slow" {
+		t.Errorf("ended looking for %q, want slow", got)
+	}
+	d.Type("slow\t")
+	<-started
+	d.Type("\x15fast\t")
+	d.WaitLine("> faster |")
+	d.Type("\r")
+	d.want("faster ")
+	<-started
+	<-ended
+	<-ended
+	d.Type("late\t")
+	<-started
+	d.Type("x")
+	d.WaitLine("> latex|")
+	close(release)
+	<-ended
+	d.Type("y")
+	d.WaitLine("> latexy|")
+	d.Type("\r")
+	d.want("latexy")
+}

@@ -1,0 +1,451 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+
+	"github.com/chzyer/readline"
+	"golang.org/x/sys/unix"
+)
+
+// ErrInterrupt is returned by an Editor when the line was given up with Ctrl-C.
+var ErrInterrupt = errors.New("interrupted")
+
+// An Editor reads lines from a person.
+type Editor interface {
+	// ReadLine shows the prompt and returns the next line without its end. An
+	// editor that shows several lines at once goes on while a quote is open and
+	// returns all of them. It returns ErrInterrupt for Ctrl-C, io.EOF for Ctrl-D
+	// or the end, and the cause of the context when that is done.
+	ReadLine(ctx context.Context, prompt string) (string, error)
+
+	// Ask is ReadLine for an answer that is no command.
+	Ask(ctx context.Context, question string) (string, error)
+
+	// Remember adds a command, of any number of lines, to the history.
+	Remember(command string)
+
+	Close() error
+}
+
+// EditorOptions is what NewEditor needs. Only In and Out must be there.
+type EditorOptions struct {
+	In  *os.File  // the terminal; it stays the caller's
+	Out io.Writer // the same terminal
+
+	HistoryFile string // empty: the history ends with the editor
+	Colors      bool   // also hints, which without colour look like text
+
+	// Classify returns what the words of one command are, for their colours.
+	// Fewer styles than words leave the rest plain.
+	Classify func(words []string) []Style
+
+	// Hint returns what could follow the text, which is a command from its
+	// beginning, or nothing.
+	Hint func(text string) string
+
+	// Complete returns what finds the words that may stand at the end of the
+	// text. That runs in the background, until its context is done.
+	Complete func(text string) func(context.Context) Completion
+
+	// Edit lets the person change the text in an editor of his own.
+	Edit func(text string) (string, error)
+}
+
+// A lineEditor is the Editor for a terminal that moves its cursor. It keeps the
+// library's handling of the terminal: raw mode, and the loop that reads keys.
+// Everything happens in the goroutine that is in ReadLine; what others have to
+// say comes as keyWake.
+type lineEditor struct {
+	EditorOptions
+	in      *input
+	term    *readline.Terminal
+	raw     *rawMode
+	history *history
+	screen  screen
+
+	signals   chan os.Signal
+	suspended atomic.Bool   // by suspend, which waits for goesOn
+	goesOn    chan struct{} // the process was let go on
+	resumed   atomic.Bool   // the same, when something else had stopped it
+	found     findings      // what lookups of completions came to
+
+	// Of the line being read.
+	buffer  buffer
+	prompt  string
+	asking  bool   // for an answer
+	typed   []byte // text that is not yet in the buffer
+	pasting bool
+	walk    walk    // through the history
+	search  *search // or nil
+	menu    *menu   // or nil
+	looking lookup
+	message string // shown under the text until the next key
+	hinted  string // of a hint, what may be accepted
+	done    bool
+	err     error
+}
+
+// NewEditor returns the editor for a terminal that moves its cursor. A history
+// that cannot be read or written is no error: it ends with the editor.
+func NewEditor(o EditorOptions) (Editor, error) {
+	in, err := newInput(int(o.In.Fd()))
+	if err != nil {
+		return nil, err
+	}
+	e := &lineEditor{EditorOptions: o, in: in, raw: &rawMode{fd: int(o.In.Fd())}, goesOn: make(chan struct{}, 1)}
+	e.screen.out = o.Out
+	e.buffer.goal = -1
+	e.history, _ = openHistory(o.HistoryFile)
+	e.term, err = readline.NewTerminal(&readline.Config{
+		Stdin: in, Stdout: o.Out, Stderr: o.Out,
+		FuncMakeRaw: e.raw.enter, FuncExitRaw: e.raw.exit,
+		FuncGetWidth: func() int { w, _ := e.size(); return w },
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.signals = make(chan os.Signal, 4)
+	signal.Notify(e.signals, unix.SIGWINCH, unix.SIGCONT)
+	go e.watchSignals()
+	return e, nil
+}
+
+// watchSignals brings signals to the goroutine that edits.
+func (e *lineEditor) watchSignals() {
+	for s := range e.signals {
+		switch {
+		case s == unix.SIGWINCH: // a new width shows when the line is drawn
+		case e.suspended.Load():
+			select {
+			case e.goesOn <- struct{}{}:
+			default:
+			}
+			continue
+		default:
+			e.resumed.Store(true)
+		}
+		e.in.notify()
+	}
+}
+
+// Close gives the terminal back. It is not called while ReadLine runs.
+func (e *lineEditor) Close() error {
+	e.looking.stop()
+	signal.Stop(e.signals)
+	close(e.signals)
+	e.in.Close()
+	// The library's loop has to end before what it reads goes away.
+	e.term.KickRead()
+	for e.term.ReadRune() != 0 { //nolint:revive // what was typed ahead is not wanted
+	}
+	return errors.Join(e.term.Close(), e.in.release())
+}
+
+func (e *lineEditor) Remember(command string) {
+	// A history that cannot be written is still there for this shell.
+	_ = e.history.add(command)
+}
+
+func (e *lineEditor) ReadLine(ctx context.Context, prompt string) (string, error) {
+	return e.read(ctx, prompt, false)
+}
+
+func (e *lineEditor) Ask(ctx context.Context, question string) (string, error) {
+	return e.read(ctx, question, true)
+}
+
+// size is that of the terminal in columns and rows; one that does not know its
+// own has the usual one.
+func (e *lineEditor) size() (width, height int) {
+	width, height, err := readline.GetSize(int(e.In.Fd()))
+	if err != nil || width <= 0 || height <= 0 {
+		return 80, 24
+	}
+	return width, height
+}
+
+// read reads one line.
+func (e *lineEditor) read(ctx context.Context, prompt string, asking bool) (string, error) {
+	if err := e.term.EnterRawMode(); err != nil {
+		return "", fmt.Errorf("terminal: %w", err)
+	}
+	defer func() { _ = e.term.ExitRawMode() }() // also when something panics
+	e.buffer.reset()
+	e.prompt, e.asking, e.done, e.err = prompt, asking, false, nil
+	e.walk = walk{}
+	e.search, e.menu, e.message, e.hinted = nil, nil, "", ""
+	e.resumed.Store(false)
+	width, _ := e.size()
+	if err := e.screen.begin(width, e.Colors); err != nil {
+		return "", err
+	}
+	stop := context.AfterFunc(ctx, e.in.notify)
+	defer stop()
+	e.proceed()
+	for !e.done {
+		key := e.term.ReadRune()
+		e.handle(key)
+		if ctx.Err() != nil && !e.done {
+			e.finish(context.Cause(ctx), "")
+		}
+		if !e.done && endsReading(key) {
+			e.proceed()
+		}
+	}
+	e.looking.stop()
+	return e.buffer.text, e.err
+}
+
+// proceed lets the library read on.
+func (e *lineEditor) proceed() {
+	e.in.proceed()
+	e.term.KickRead()
+}
+
+// finish ends the line. The note stands behind its text.
+func (e *lineEditor) finish(err error, note string) {
+	e.search, e.menu, e.message = nil, nil, ""
+	e.buffer.cursor = len(e.buffer.text)
+	e.done, e.err = true, err
+	e.show(false)
+	if writeErr := e.screen.end(note); e.err == nil {
+		e.err = writeErr
+	}
+	if e.err != nil {
+		e.buffer.reset()
+	}
+}
+
+// handle does what a key means.
+func (e *lineEditor) handle(key rune) {
+	if isText(key) {
+		e.typed = appendText(e.typed, key)
+		return
+	}
+	if key == keyIdle && e.pasting {
+		return
+	}
+	e.take()
+	switch key {
+	case 0:
+		e.finish(io.EOF, "")
+	case keyIdle:
+		e.show(true)
+	case keyWake:
+		e.wakened()
+	case keyPaste:
+		e.pasting = true
+	case keyPasteEnd:
+		e.pasting = false
+	default:
+		e.message = ""
+		switch {
+		case e.search != nil && e.searchKey(key):
+		case e.menu != nil && e.menuKey(key):
+		default:
+			e.key(key)
+		}
+	}
+}
+
+// take puts what was typed or pasted into the buffer, or into what is searched
+// for.
+func (e *lineEditor) take() {
+	if len(e.typed) == 0 {
+		return
+	}
+	text := string(e.typed)
+	e.typed = e.typed[:0]
+	e.message = ""
+	if e.search != nil {
+		e.search.query += strings.ReplaceAll(text, "\n", " ")
+		e.seek(len(e.history.entries))
+		return
+	}
+	e.menu = nil
+	if e.pasting {
+		e.buffer.settle()
+	}
+	e.buffer.insert(text)
+	if e.pasting {
+		e.buffer.settle()
+	}
+}
+
+// wakened does what others asked for.
+func (e *lineEditor) wakened() {
+	if e.resumed.Swap(false) {
+		// Whoever had the terminal meanwhile left it in another state.
+		_ = e.term.EnterRawMode()
+		e.restart()
+	}
+	if f := e.found.take(); f != nil {
+		e.complete(f)
+	}
+}
+
+// restart draws the line anew on a row of its own.
+func (e *lineEditor) restart() {
+	width, _ := e.size()
+	_ = e.screen.begin(width, e.Colors)
+}
+
+// key does what a key means that no menu or search had a use for.
+func (e *lineEditor) key(key rune) {
+	b := &e.buffer
+	ok := true
+	switch key {
+	case readline.CharEnter, readline.CharCtrlJ:
+		e.enter()
+	case readline.CharInterrupt:
+		e.finish(ErrInterrupt, "^C")
+	case readline.CharDelete:
+		if b.text == "" {
+			e.finish(io.EOF, "")
+			return
+		}
+		b.remove(b.cursor, b.next(b.cursor))
+	case readline.CharCtrlZ:
+		e.suspend()
+	case readline.CharCtrlL:
+		_ = e.screen.clear()
+	case readline.CharTab:
+		ok = e.tab()
+	case readline.CharBckSearch:
+		ok = e.startSearch()
+	case readline.CharPrev, keyPageUp:
+		ok = e.older()
+	case readline.CharNext, keyPageDown:
+		ok = e.newer()
+	case keyUp:
+		ok = b.vertical(false) || e.older()
+	case keyDown:
+		ok = b.vertical(true) || e.newer()
+	case keyEditLine:
+		e.editOutside()
+	case keyUndo, keyUnderline:
+		ok = b.undo()
+	default:
+		if !e.moveKey(key) {
+			ok = e.changeKey(key)
+		}
+	}
+	if !ok {
+		_, _ = io.WriteString(e.Out, bell)
+	}
+}
+
+// moveKey moves the cursor. It reports whether the key is one that does.
+func (e *lineEditor) moveKey(key rune) bool {
+	b := &e.buffer
+	if b.cursor == len(b.text) && e.accept(key) {
+		return true
+	}
+	switch key {
+	case readline.CharLineStart, keyHome:
+		b.move(b.lineStart(b.cursor))
+	case readline.CharLineEnd, keyEnd:
+		b.move(b.lineEnd(b.cursor))
+	case readline.CharBackward, keyLeft:
+		b.move(b.prev(b.cursor))
+	case readline.CharForward, keyRight:
+		b.move(b.next(b.cursor))
+	case keyWordLeft, keyAlt + 'b':
+		b.move(b.wordLeft())
+	case keyWordRight, keyAlt + 'f':
+		b.move(b.wordRight())
+	case keyTextStart, keyAlt + '<':
+		b.move(0)
+	case keyTextEnd, keyAlt + '>':
+		b.move(len(b.text))
+	default:
+		return false
+	}
+	return true
+}
+
+// accept takes the suggestion behind the cursor, whole or its next word.
+func (e *lineEditor) accept(key rune) bool {
+	if e.hinted == "" {
+		return false
+	}
+	b := &e.buffer
+	switch key {
+	case readline.CharForward, keyRight, readline.CharLineEnd, keyEnd, keyTextEnd:
+		b.replace(b.cursor, b.cursor, e.hinted)
+	case keyWordRight, keyAlt + 'f':
+		whole := buffer{text: b.text + e.hinted, cursor: b.cursor}
+		b.replace(b.cursor, b.cursor, whole.text[b.cursor:whole.wordRight()])
+	default:
+		return false
+	}
+	b.settle()
+	return true
+}
+
+// changeKey changes the text. It reports whether there was something to do.
+func (e *lineEditor) changeKey(key rune) bool {
+	b := &e.buffer
+	switch key {
+	case readline.CharBackspace, readline.CharCtrlH:
+		if b.cursor == 0 {
+			return false
+		}
+		b.remove(b.prev(b.cursor), b.cursor)
+	case keyDelete:
+		if b.cursor == len(b.text) {
+			return false
+		}
+		b.remove(b.cursor, b.next(b.cursor))
+	case readline.CharKill:
+		b.killLine()
+	case readline.CharCtrlU:
+		b.kill(b.lineStart(b.cursor), b.cursor)
+	case readline.CharCtrlW:
+		b.kill(b.blankLeft(), b.cursor)
+	case keyAlt + readline.CharBackspace, keyAlt + readline.CharCtrlH:
+		b.kill(b.wordLeft(), b.cursor)
+	case keyAlt + 'd', keyDeleteWord:
+		b.kill(b.cursor, b.wordRight())
+	case readline.CharCtrlY:
+		return b.yank()
+	case keyAlt + 'y':
+		return b.yankBefore()
+	case readline.CharTranspose:
+		return b.transpose()
+	case keyAlt + readline.CharEnter, keyAlt + readline.CharCtrlJ:
+		b.insert("\n")
+		b.settle()
+	case keyEscape, readline.CharBell:
+		b.settle()
+	default:
+		return false
+	}
+	return true
+}
+
+// enter runs the line, unless a quote in it is open.
+func (e *lineEditor) enter() {
+	if !e.asking {
+		_, err := Split(nil, e.buffer.text, ShellDoor)
+		var syntax *SyntaxError
+		if errors.As(err, &syntax) && syntax.Open {
+			e.buffer.move(len(e.buffer.text))
+			e.buffer.insert("\n")
+			e.buffer.settle()
+			return
+		}
+	}
+	// The end of a pasted block is no line of its own.
+	if text := strings.TrimRight(e.buffer.text, "\n"); text != e.buffer.text {
+		e.buffer.set(text)
+	}
+	e.finish(nil, "")
+}
