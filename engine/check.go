@@ -360,6 +360,7 @@ func (c *checker) strangers() error {
 		c.Foreign = append(c.Foreign, name)
 		c.remark("%s: no segment", name)
 	}
+	c.doubles()
 	entries, err = c.fsys.ReadDir(filepath.Join(c.dir, tablesDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -380,6 +381,26 @@ func (c *checker) strangers() error {
 		c.remark("%s/ holds %d files", quarantineDir, len(entries))
 	}
 	return nil
+}
+
+// doubles remarks on segments that stand in log/ and in history/: where a move
+// was cut short they are the same, which hurts nobody, and where they differ
+// the walk through the log has named it.
+func (c *checker) doubles() {
+	log, _, err := listSegments(c.fsys, filepath.Join(c.dir, logDir))
+	history, _, historyErr := listSegments(c.fsys, filepath.Join(c.dir, historyDir))
+	if err != nil || historyErr != nil {
+		return // the walk has said so
+	}
+	for _, first := range log {
+		if !slices.Contains(history, first) {
+			continue
+		}
+		name := logDir + "/" + segmentName(first)
+		if _, err := c.fsys.Stat(filepath.Join(c.dir, name)); err == nil { // it did not move just now
+			c.remark("%s: stands in %s/ too", name, historyDir)
+		}
+	}
 }
 
 func (c *checker) isNamed(name string) bool {
