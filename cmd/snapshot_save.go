@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,6 +166,17 @@ func (s *Session) saveIncrement(ctx context.Context, db snapshotter, dir, path s
 	if err != nil {
 		return "", err
 	}
+	// Behind the newest increment, if there is one: a snapshot that was saved
+	// since is of a later revision, and what lies between is in no increment.
+	slices.SortStableFunc(all, func(a, b backup) int {
+		switch {
+		case a.increment == b.increment:
+			return 0
+		case a.increment:
+			return -1
+		}
+		return 1
+	})
 	var why error
 	for _, b := range all {
 		if b.err != nil || b.database != db.ID() {
