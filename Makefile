@@ -19,7 +19,7 @@ RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race)
 # These do one thing after the other, hundreds of thousands of times, or start a
 # process for each step: the race detector finds nothing there and takes minutes.
 # They run without it, as the black-box tests do, which test other processes.
-SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawBlocks|TestLawTornTail|TestTableForged|TestTableFlips|TestLawRepair|TestLawRepairFaults|TestLawSalvage|TestScripts|TestBigLines)$$
+SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawBlocks|TestLawTornTail|TestTableForged|TestTableFlips|TestLawRepair|TestLawRepairFaults|TestLawSalvage|TestScripts|TestBigLines|TestReadingAsAnotherUser|TestHostileHandlers)$$
 
 TOOL := $(GO) tool -modfile=scripts/tools.mod
 
@@ -45,7 +45,7 @@ build: ## build ./kvsh
 test: ## run every test
 	@test -n "$(RACE)" || echo "SKIP race detector: no C compiler ($$($(GO) env CC))"
 	$(GO) test $(RACE) -timeout 12m -skip '$(SEQUENTIAL)' $(TESTFLAGS) $$($(GO) list ./... | grep -v /scripts/blackbox)
-	$(GO) test -timeout 12m -run '$(SEQUENTIAL)' $(TESTFLAGS) ./engine/ ./cmd/
+	$(GO) test -timeout 12m -run '$(SEQUENTIAL)' $(TESTFLAGS) ./engine/ ./engine/handler/ ./cmd/
 	$(GO) test -count=1 -timeout 12m $(TESTFLAGS) ./scripts/blackbox/
 
 check: fmt vet lint arch test ## everything a change must pass
