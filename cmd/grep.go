@@ -40,9 +40,9 @@ whose values are searched; --limit bounds those, not the lines found.`,
 			if len(args) > 1 {
 				sel.pattern = args[1]
 			}
-			re, err := o.compile(args[0])
+			re, err := o.compile(c, args[0])
 			if err != nil {
-				return usageOf(c, "RE: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+				return err
 			}
 			found, err := s.grep(c.Context(), re, sel, o)
 			if err != nil {
@@ -54,23 +54,33 @@ whose values are searched; --limit bounds those, not the lines found.`,
 			return nil
 		},
 	}
-	f := c.Flags()
-	f.BoolVarP(&o.ignoreCase, "ignore-case", "i", false, "upper and lower case are the same")
-	f.BoolVarP(&o.keysOnly, "keys", "l", false, "print only the keys")
-	f.BoolVarP(&o.fixed, "fixed", "F", false, "RE is the text to find, not an expression")
+	o.bind(c)
+	c.Flags().BoolVarP(&o.keysOnly, "keys", "l", false, "print only the keys")
 	sel.bind(c)
 	o.at.bindAt(c)
 	return c
 }
 
-func (o *grepOptions) compile(text string) (*regexp.Regexp, error) {
+// bind declares the flags that say what an expression means.
+func (o *grepOptions) bind(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVarP(&o.ignoreCase, "ignore-case", "i", false, "upper and lower case are the same")
+	f.BoolVarP(&o.fixed, "fixed", "F", false, "RE is the text to find, not an expression")
+}
+
+// compile makes the expression of the operand RE. An error is one of usage.
+func (o *grepOptions) compile(c *cobra.Command, text string) (*regexp.Regexp, error) {
 	if o.fixed {
 		text = regexp.QuoteMeta(text)
 	}
 	if o.ignoreCase {
 		text = "(?i)" + text
 	}
-	return regexp.Compile(text)
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, usageOf(c, "RE: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	return re, nil
 }
 
 // grep writes the lines of values in which an expression is found, or their

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,9 +36,9 @@ flags choose the keys that are looked at; --cf chooses a column family.`,
 			if len(args) > 1 {
 				sel.pattern = args[1]
 			}
-			re, err := o.compile(args[0])
+			re, err := o.compile(c, args[0])
 			if err != nil {
-				return usageOf(c, "RE: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+				return err
 			}
 			if o.limit < 0 {
 				return usageOf(c, "--limit %d: below zero", o.limit)
@@ -54,9 +53,8 @@ flags choose the keys that are looked at; --cf chooses a column family.`,
 			return nil
 		},
 	}
+	o.bind(c)
 	f := c.Flags()
-	f.BoolVarP(&o.ignoreCase, "ignore-case", "i", false, "upper and lower case are the same")
-	f.BoolVarP(&o.fixed, "fixed", "F", false, "RE is the text to find, not an expression")
 	f.Uint64Var(&o.from, "from", 0, "begin with revision `R`")
 	f.Uint64Var(&o.to, "to", 0, "end with revision `R`")
 	f.IntVar(&o.limit, "limit", 0, "at most `N` operations")

@@ -182,9 +182,6 @@ func (a *assembly) next(ctx context.Context) (found *table, err error) {
 	return nil, fmt.Errorf("the newest revision here is %d, of %s: %w", a.rev, time.UnixMilli(a.until).UTC().Format(time.RFC3339), ErrNotYet)
 }
 
-// errFound ends a search.
-var errFound = errors.New("found")
-
 // continues reports whether an increment goes on behind the revision under way,
 // in the same history.
 func (a *assembly) continues(ctx context.Context, t *table) (bool, error) {
@@ -194,11 +191,11 @@ func (a *assembly) continues(ctx context.Context, t *table) (bool, error) {
 	// It began earlier, so it holds this revision too.
 	err := each(ctx, t.iter(iterOptions{keysOnly: true}), func(v *version) error {
 		if v.rev == a.rev && v.stamp == a.stamp {
-			return errFound
+			return errStop
 		}
 		return nil
 	})
-	if err == errFound {
+	if err == errStop {
 		return true, nil
 	}
 	return false, err

@@ -30,10 +30,10 @@ func limitKind(name string, most int64, def string) settingKind {
 // parseSize reads a number of bytes, or of KiB or MiB: 4096, 64KiB, 1MiB.
 func parseSize(text string) (int64, error) {
 	number, unit := text, int64(1)
-	for suffix, size := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20} {
-		if n, ok := strings.CutSuffix(text, suffix); ok {
-			number, unit = n, size
-		}
+	if n, ok := strings.CutSuffix(text, "KiB"); ok {
+		number, unit = n, 1<<10
+	} else if n, ok := strings.CutSuffix(text, "MiB"); ok {
+		number, unit = n, 1<<20
 	}
 	n, err := strconv.ParseUint(number, 10, 31)
 	if err != nil {
@@ -49,13 +49,20 @@ type limits struct{ key, value, tx int64 }
 func (m *manifest) limits() limits {
 	l := limits{MaxKeySize, MaxValueSize, MaxTxSize}
 	for _, s := range m.settings {
-		for name, limit := range map[string]*int64{settingMaxKey: &l.key, settingMaxValue: &l.value, settingMaxTx: &l.tx} {
-			if s.name == name {
-				// One that a later version wrote and this one cannot read is none.
-				if n, err := parseSize(s.value); err == nil {
-					*limit = min(*limit, n)
-				}
-			}
+		var limit *int64
+		switch s.name {
+		case settingMaxKey:
+			limit = &l.key
+		case settingMaxValue:
+			limit = &l.value
+		case settingMaxTx:
+			limit = &l.tx
+		default:
+			continue
+		}
+		// One that a later version wrote and this one cannot read is none.
+		if n, err := parseSize(s.value); err == nil {
+			*limit = min(*limit, n)
 		}
 	}
 	return l

@@ -177,11 +177,11 @@ func listLog(fsys FS, dir string) (places []*segmentPlace, foreign []string, err
 // same one: it was moved meanwhile, or, on a file system without a journal, the
 // power was lost in the middle of a move, which left both names.
 func hasMoved(fsys FS, dir string, p *segmentPlace) bool {
-	here, err := readFileFrom(fsys, filepath.Join(dir, p.file()), 0)
+	here, err := readSegmentFrom(fsys, filepath.Join(dir, p.file()), 0)
 	if err != nil {
 		return errors.Is(err, fs.ErrNotExist)
 	}
-	there, err := readFileFrom(fsys, filepath.Join(dir, historyDir, segmentName(p.first)), 0)
+	there, err := readSegmentFrom(fsys, filepath.Join(dir, historyDir, segmentName(p.first)), 0)
 	return err == nil && bytes.Equal(here, there)
 }
 
@@ -419,6 +419,7 @@ func Records(ctx context.Context, fsys FS, path string, from, to Rev, f func(Rec
 	for len(places) > 1 && places[1].first <= from {
 		places = places[1:]
 	}
+	var torn *position // once a bad place asks for it
 	err = walkLog(ctx, fsys, dir, places, nil, func(p *logPiece) bool {
 		rev := p.before.rev + 1
 		if p.rec != nil {
@@ -432,7 +433,10 @@ func Records(ctx context.Context, fsys FS, path string, from, to Rev, f func(Rec
 		}
 		info := p.info()
 		if info.Bad != "" {
-			torn := tornPlace(fsys, dir)
+			if torn == nil {
+				at := tornPlace(fsys, dir)
+				torn = &at
+			}
 			info.Torn = torn.segment == p.seg.first && torn.offset == info.Offset
 		}
 		return f(info)

@@ -91,14 +91,19 @@ func (c *txCore) versionsOnce(ctx context.Context, o *iterOptions, below *Rev, f
 
 // publicVersion is a version that the caller may keep.
 func publicVersion(v *version) Version {
-	p := Version{Rev: v.rev, Stamp: v.stamp, Op: OpSet}
-	switch {
-	case v.deleted:
-		p.Op = OpDelete
-		return p
-	case v.expires != 0:
-		p.Op, p.Expires = OpSetExpiring, time.UnixMilli(v.expires)
-	}
-	p.Value = append(make([]byte, 0, len(v.value)), v.value...)
+	p := Version{Rev: v.rev, Stamp: v.stamp}
+	p.Op, p.Value, p.Expires = v.effect()
 	return p
+}
+
+// effect is what a version does to its key: a copy of the value, or nil for a
+// delete, and when it expires, or the zero time.
+func (v *version) effect() (op Op, value []byte, expires time.Time) {
+	switch op = OpSet; {
+	case v.deleted:
+		return OpDelete, nil, expires
+	case v.expires != 0:
+		op, expires = OpSetExpiring, time.UnixMilli(v.expires)
+	}
+	return op, append(make([]byte, 0, len(v.value)), v.value...), expires
 }

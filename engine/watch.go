@@ -218,14 +218,7 @@ func (w *watch) events(ctx context.Context, r *record) iter.Seq2[Event, error] {
 // eventOf makes an event that the caller may keep.
 func eventOf(v *version) Event {
 	family, key := splitIKey(v.key)
-	e := Event{Op: OpSet, Family: string(family), Key: string(key)}
-	switch {
-	case v.deleted:
-		e.Op = OpDelete
-		return e
-	case v.expires != 0:
-		e.Op, e.Expires = OpSetExpiring, time.UnixMilli(v.expires)
-	}
-	e.Value = append(make([]byte, 0, len(v.value)), v.value...)
+	e := Event{Family: string(family), Key: string(key)}
+	e.Op, e.Value, e.Expires = v.effect()
 	return e
 }
