@@ -145,6 +145,7 @@ func writeMark(fsys FS, dir string, f *File, m *mark) error {
 			return err
 		}
 		*f = created
+		keepOwner(fsys, dir)
 	}
 	b := m.encode()
 	_, err := (*f).WriteAt(b[:], 0)
