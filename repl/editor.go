@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 
 	"github.com/chzyer/readline"
-	"golang.org/x/sys/unix"
 )
 
 // ErrInterrupt is returned by an Editor when the line was given up with Ctrl-C.
@@ -93,9 +92,13 @@ type lineEditor struct {
 }
 
 // NewEditor returns the editor for a terminal that moves its cursor. A history
-// that cannot be read or written is no error: it ends with the editor.
+// that cannot be read or written is no error: it ends with the editor. Where
+// the system is no Unix it is the plain editor.
 func NewEditor(o EditorOptions) (Editor, error) {
 	in, err := newInput(int(o.In.Fd()))
+	if errors.Is(err, errors.ErrUnsupported) {
+		return NewPlainEditor(o.In, o.Out), nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +115,7 @@ func NewEditor(o EditorOptions) (Editor, error) {
 		return nil, err
 	}
 	e.signals = make(chan os.Signal, 4)
-	signal.Notify(e.signals, unix.SIGWINCH, unix.SIGCONT)
+	signal.Notify(e.signals, terminalSignals...)
 	go e.watchSignals()
 	return e, nil
 }
@@ -121,7 +124,7 @@ func NewEditor(o EditorOptions) (Editor, error) {
 func (e *lineEditor) watchSignals() {
 	for s := range e.signals {
 		switch {
-		case s == unix.SIGWINCH: // a new width shows when the line is drawn
+		case isResize(s): // a new width shows when the line is drawn
 		case e.suspended.Load():
 			select {
 			case e.goesOn <- struct{}{}:
