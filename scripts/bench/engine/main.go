@@ -2,7 +2,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"iter"
 
@@ -64,8 +63,7 @@ func (s store) Keys(fn func(key []byte)) error {
 	return s.scan(engine.Range{KeysOnly: true}, func(key, _ []byte) { fn(key) })
 }
 
-func (s store) CountSuffix(suffix []byte) (n int, err error) {
-	match := func(key []byte) bool { return bytes.HasSuffix(key, suffix) }
+func (s store) Count(match func(key []byte) bool) (n int, err error) {
 	err = s.scan(engine.Range{KeysOnly: true, Match: match}, func(_, _ []byte) { n++ })
 	return n, err
 }
