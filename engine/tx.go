@@ -32,6 +32,8 @@ type txCore struct {
 	unlimited bool                  // the limits of the database have been looked at
 
 	reads *readSet // what was read, for the check at commit; nil if nobody asks
+
+	whole dbTx // what tx returns, so that a View makes one piece of memory
 }
 
 type dbTx struct {
@@ -41,6 +43,12 @@ type dbTx struct {
 }
 
 var _ Tx = (*dbTx)(nil)
+
+// tx is the transaction in the default family.
+func (c *txCore) tx() *dbTx {
+	c.whole.txCore = c
+	return &c.whole
+}
 
 func (t *dbTx) Rev() Rev       { return t.rev }
 func (t *dbTx) Now() time.Time { return t.now }
