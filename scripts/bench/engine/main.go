@@ -56,7 +56,7 @@ func (s store) View(fn func(get func(key []byte) ([]byte, error)) error) error {
 }
 
 func (s store) Scan(from, prefix []byte, limit int, fn func(key, value []byte)) error {
-	return s.scan(engine.Range{From: string(from), Prefix: string(prefix), Limit: limit}, fn)
+	return s.scan(engine.Range{From: string(from), Prefix: string(prefix), Limit: limit, Lend: true}, fn)
 }
 
 func (s store) Keys(fn func(key []byte)) error {
