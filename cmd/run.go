@@ -53,6 +53,7 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 		case s.set.showVersion:
 			return s.version()
 		}
+		s.watchSignals()
 		// The lines to come have trees of their own.
 		return s.runDoor(c.Context())
 	}
@@ -62,6 +63,9 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 			return usagef("a command and -c or -f exclude each other: %q", commandName(c))
 		}
 		alone = c.HasParent()
+		if alone && !isBrief(c) {
+			s.watchSignals()
+		}
 		return nil
 	}
 	ctx, cancel := s.withTimeout(ctx, args)
@@ -72,6 +76,13 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 		s.time(start)
 	}
 	return err
+}
+
+// watchSignals lets a signal end what is running in order, from now on.
+func (s *Session) watchSignals() {
+	if s.WatchSignals != nil {
+		s.WatchSignals()
+	}
 }
 
 // takeDatabase takes the first word out of the arguments if it names the

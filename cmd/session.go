@@ -30,6 +30,10 @@ type Streams struct {
 	// KeepInterrupts is called when the shell begins: from then on Ctrl-C ends
 	// a command and no longer the context of the process. It may be nil.
 	KeepInterrupts func()
+
+	// WatchSignals is called, once, before a command that Ctrl-C, SIGTERM and a
+	// closed pipe must not cut off. It may be nil. See isBrief.
+	WatchSignals func()
 }
 
 // door is the way by which a command came in.

@@ -22,14 +22,24 @@ func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 
 // osOpen opens a file or a folder and nothing else. O_NONBLOCK, which does
 // nothing to those two, keeps the open of a pipe from waiting for its other end.
+// It is taken back before package os sees the descriptor, which would else set
+// up its poller, for files that cannot be polled.
 func osOpen(name string, flag int, perm fs.FileMode) (File, error) {
-	f, err := os.OpenFile(name, flag|unix.O_NONBLOCK, perm)
+	fd, err := unix.Open(name, flag|unix.O_NONBLOCK|unix.O_CLOEXEC, uint32(perm.Perm()))
+	for err == unix.EINTR {
+		fd, err = unix.Open(name, flag|unix.O_NONBLOCK|unix.O_CLOEXEC, uint32(perm.Perm()))
+	}
 	if err != nil {
 		if flag&noFollow != 0 && isSymlinkError(err) {
-			err = &fs.PathError{Op: "open", Path: name, Err: errors.New("a symbolic link, and none is followed within a database")}
+			err = errors.New("a symbolic link, and none is followed within a database")
 		}
-		return nil, err
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFL, flag); err != nil {
+		unix.Close(fd)
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), name)
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
