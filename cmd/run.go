@@ -44,6 +44,9 @@ func reason(ctx context.Context, err error) error {
 
 // runProcess finds the door: a command, -c and -f, or stdin.
 func (s *Session) runProcess(ctx context.Context, args []string) error {
+	if asked, err := s.answerTab(ctx, args); asked {
+		return err
+	}
 	args = s.takeDatabase(args)
 	root := newRoot(s, args, s.set.bindDoor)
 	root.RunE = func(c *cobra.Command, rest []string) error {
@@ -95,11 +98,7 @@ func (s *Session) takeDatabase(args []string) []string {
 	set := s.set // the flags are only looked at here
 	set.bind(root)
 	set.bindDoor(root)
-	first := 0
-	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
-		first = 1 // completing a line completes what stands behind
-	}
-	for i := first; i < len(args); i++ {
+	for i := 0; i < len(args); i++ {
 		word := args[i]
 		switch {
 		case word == "--":

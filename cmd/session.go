@@ -80,10 +80,6 @@ type Session struct {
 	reading engine.Tx
 	use     *string // the family that use chose in this line; nil: none
 
-	// completing says that the shell asks what completes a word. Keys are then
-	// not looked up at once: keysWanted says that they would have been.
-	completing, keysWanted bool
-
 	tabTime time.Duration // that Tab may take for keys; 0: levelsTime
 
 	handlers *handler.Worker // runs handlers; nil until the first call
