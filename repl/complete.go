@@ -140,7 +140,7 @@ func (c *Completion) common() string {
 
 // A lookup is a search for completions that may be under way.
 type lookup struct {
-	number int // of the one under way; others are not wanted any more
+	number int                // of the one under way; others are not wanted any more
 	cancel context.CancelFunc // nil: none is
 	at     state              // of the line that it is for
 }
