@@ -27,6 +27,13 @@ type Editor interface {
 	// Ask is ReadLine for an answer that is no command.
 	Ask(ctx context.Context, question string) (string, error)
 
+	// Print shows text, whole lines as the terminal is to have them, above the
+	// line that is being read, which stays as it is with its cursor. Where none
+	// is, the text waits for the next one; Print waits too while much text does,
+	// up to the end of the context. It may be called from any goroutine, also
+	// while ReadLine runs. After Close it returns os.ErrClosed.
+	Print(ctx context.Context, text string) error
+
 	// Remember adds a command, of any number of lines, to the history.
 	Remember(command string)
 
@@ -74,6 +81,7 @@ type lineEditor struct {
 	goesOn    chan struct{} // the process was let go on
 	resumed   atomic.Bool   // the same, when something else had stopped it
 	found     findings      // what lookups of completions came to
+	printed   printed       // what others want to show
 
 	// Of the line being read.
 	buffer  buffer
@@ -141,6 +149,7 @@ func (e *lineEditor) watchSignals() {
 // Close gives the terminal back. It is not called while ReadLine runs.
 func (e *lineEditor) Close() error {
 	e.looking.stop()
+	e.printed.close()
 	signal.Stop(e.signals)
 	close(e.signals)
 	e.in.Close()
@@ -189,6 +198,7 @@ func (e *lineEditor) read(ctx context.Context, prompt string, asking bool) (stri
 	if err := e.screen.begin(width, e.Colors); err != nil {
 		return "", err
 	}
+	e.showPrinted()
 	stop := context.AfterFunc(ctx, e.in.notify)
 	defer stop()
 	e.proceed()
@@ -289,6 +299,7 @@ func (e *lineEditor) wakened() {
 		_ = e.term.EnterRawMode()
 		e.restart()
 	}
+	e.showPrinted()
 	if f := e.found.take(); f != nil {
 		e.complete(f)
 	}
