@@ -22,6 +22,9 @@ func (s *Session) complete(words *lineWords, line string) func(context.Context) 
 	if !ok {
 		return nil
 	}
+	if isDot(before) {
+		return s.completeDot(before, word)
+	}
 	c, first, behind := words.find(before)
 	switch {
 	case c == nil && first < behind:
@@ -116,7 +119,7 @@ func plainCandidates(texts ...string) []repl.Candidate {
 // names is the commands with what they do.
 func (w *lineWords) names() []repl.Candidate {
 	all := children(w.root)
-	for _, name := range shellWords {
+	for _, name := range shellWords() {
 		all = append(all, repl.Candidate{Text: name})
 	}
 	return all

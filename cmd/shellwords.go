@@ -28,8 +28,8 @@ func newLineWords(s *Session) *lineWords {
 	return w
 }
 
-// shellWords are the commands that only the shell has.
-var shellWords = []string{"exit", "quit", ".exit", ".quit", ".help"}
+// shellWords are the commands that have no tree.
+func shellWords() []string { return append(dotNames(nil), exitWords...) }
 
 // find is the command that words name, with the places of the first word of its
 // name and of the one behind; nil if they name none.
@@ -77,7 +77,7 @@ func (w *lineWords) classify(words []string) []repl.Style {
 		switch {
 		case i >= first && i < behind:
 			styles[i] = repl.CommandOK
-			if c == w.root && !slices.Contains(shellWords, word) {
+			if c == w.root && !slices.Contains(shellWords(), word) {
 				styles[i] = repl.Unknown
 			}
 		case !operands && findFlag(c, word) != nil:
