@@ -32,11 +32,11 @@ func dotCommands() []dotCommand {
 			name: ".show", short: "All of these settings", scripts: true, run: dotShow,
 		},
 		dotCommand{
-			name: ".help", usage: "[COMMAND]", short: "This list, or what is to know about a command", most: 2, scripts: true,
+			name: ".help", usage: "[COMMAND]", short: "This list, or more of a command", most: 2, scripts: true,
 			words: dotNames, run: dotHelp,
 		},
 		dotCommand{
-			name: ".quit", short: "Leave the shell, as Ctrl-D does; in a script, end it", scripts: true,
+			name: ".quit", short: "Leave the shell; in a file, end that", scripts: true,
 			run: func(context.Context, *Session, []string) error { return errQuit },
 		},
 		dotCommand{
@@ -45,6 +45,12 @@ func dotCommands() []dotCommand {
 		},
 	)
 }
+
+// dotColumns is the columns of the widest signature.
+const dotColumns = 34
+
+// signature is the name and what may stand behind it.
+func (d *dotCommand) signature() string { return strings.TrimSpace(d.name + " " + d.usage) }
 
 // errQuit ends the shell, or the script that it comes from.
 var errQuit = errors.New("quit")
@@ -143,13 +149,13 @@ func (s *Session) runDot(ctx context.Context, words []string) error {
 func (d *dotCommand) usageError(f string, args ...any) *usageError {
 	return &usageError{
 		reason: d.name + ": " + fmt.Sprintf(f, args...),
-		hint:   strings.TrimSpace("usage: " + d.name + " " + d.usage),
+		hint:   "usage: " + d.signature(),
 	}
 }
 
 // badWord is a word that is not what it should be.
 func badWord(reason, word, hint string) error {
-	return &usageError{reason: reason + ": " + quoted(word), hint: hint, word: word}
+	return &usageError{reason: reason + " " + quoted(word), hint: hint, word: word}
 }
 
 // scriptDots are the names of the dot-commands that scripts have.
@@ -177,7 +183,7 @@ func (s *Session) switched(name string, args []string, value *bool) error {
 	case "off":
 		*value = false
 	default:
-		return badWord(name+": neither on nor off", args[0], "usage: "+name+" [on|off]")
+		return badWord(name+": neither on nor off:", args[0], "usage: "+name+" [on|off]")
 	}
 	return nil
 }

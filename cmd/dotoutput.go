@@ -31,30 +31,31 @@ itself goes first.`,
 			run: dotOnce,
 		},
 		{
-			name: ".output", usage: "[FILE or | CMD or stdout]", short: "Where the data of all commands goes from here", most: 1, scripts: true,
+			name: ".output", usage: "[FILE or | CMD or stdout]", short: "Where the data of all commands goes", most: 1, scripts: true,
 			long: `As .once, until the next .output or the end. "stdout" is the usual place again.`,
 			run:  dotRedirect,
 		},
 		{
-			name: ".limit", usage: "[N|off]", short: "How many keys list shows at the terminal, as --limit", most: 1, scripts: true,
+			name: ".limit", usage: "[N|off]", short: "Keys that list shows at most", most: 1, scripts: true,
 			words: func(*Session) []string { return []string{"off"} }, run: dotLimit,
+			long: "As --limit of list, at the terminal only: data that goes elsewhere is whole.",
 		},
 		{
-			name: ".timer", usage: "[on|off]", short: "Say how long each command takes, as --timer", most: 1, scripts: true,
+			name: ".timer", usage: "[on|off]", short: "Say how long each command takes", most: 1, scripts: true,
 			long:  "Without it the shell says so of commands that take a second or more.",
 			words: onOff, run: func(_ context.Context, s *Session, args []string) error {
 				return s.switched(".timer", args, &s.set.Timer)
 			},
 		},
 		{
-			name: ".echo", usage: "[on|off]", short: "Show the commands of scripts as they run, on stderr", most: 1, scripts: true,
+			name: ".echo", usage: "[on|off]", short: "Show the commands of scripts, on stderr", most: 1, scripts: true,
 			words: onOff, run: func(_ context.Context, s *Session, args []string) error {
 				return s.switched(".echo", args, &s.shell.echo)
 			},
 		},
 		{
-			name: ".pager", usage: "[on|off|CMD]", short: "The program for output that is taller than the screen", most: -1,
-			long: `It is $PAGER, else less. Each shell begins with it on, and "on" is that program
+			name: ".pager", usage: "[on|off|CMD]", short: "The program for long output", most: -1,
+			long: `Output taller than the screen goes to $PAGER, else to less; "on" is that program
 again. There is none where stdout is no terminal, and under --safe.`,
 			words: onOff, run: dotPager,
 		},
@@ -92,7 +93,7 @@ func dotLimit(_ context.Context, s *Session, args []string) error {
 	}
 	n, err := strconv.Atoi(args[0])
 	if err != nil || n < 1 {
-		return badWord(".limit: not a number of keys", args[0], "a limit is a number from 1 on, or off")
+		return badWord(".limit: not a number of keys:", args[0], "a limit is a number from 1 on, or off")
 	}
 	s.shell.limit = n
 	return nil

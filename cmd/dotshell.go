@@ -25,7 +25,7 @@ the state of the transaction, %% a percent sign. The first one is '` + defaultPr
 			run: dotPrompt,
 		},
 		{
-			name: ".alias", usage: "[NAME [WORDS…]]", short: "A name for words at the beginning of a line", most: -1,
+			name: ".alias", usage: "[NAME [WORDS…]]", short: "A name for words that begin a line", most: -1,
 			long: `Without WORDS it shows what NAME stands for, without NAME all aliases. An alias
 may stand for another one, and for a command of its own name: .alias get get -n`,
 			words: aliasNames, run: dotAlias,
@@ -45,15 +45,17 @@ the like set in it stays set.`,
 			run: dotRead,
 		},
 		{
-			name: ".history", usage: "[N|PATTERN]", short: "The commands before: all, the last N, those with a PATTERN in them", most: 1,
-			run: dotHistory,
+			name: ".history", usage: "[N|PATTERN]", short: "Commands before: all, N, or those that fit", most: 1,
+			long: "A PATTERN is found anywhere in a command; * and ? stand for other text.",
+			run:  dotHistory,
 		},
 		{
-			name: ".edit", short: "Change the last command in $VISUAL or $EDITOR; Enter runs it", terminal: true, run: dotEdit,
+			name: ".edit", short: "Change the last command in your editor", terminal: true,
+			long: "It is $VISUAL, else $EDITOR. Enter runs what comes back.", run: dotEdit,
 		},
 		{
-			name: ".shell", usage: "CMD", short: "Run a command of the system, all to the end of the line", least: 1, most: -1, terminal: true,
-			long: "It is refused under --safe.", run: dotSystem,
+			name: ".shell", usage: "CMD", short: "Run a command of the system", least: 1, most: -1, terminal: true,
+			long: "All to the end of the line is for /bin/sh. It is refused under --safe.", run: dotSystem,
 		},
 	}
 }
@@ -89,7 +91,7 @@ func (s *Session) expandPrompt(text string) (string, error) {
 		}
 		i++
 		if i == len(text) {
-			return "", badWord(".prompt: a % at the end", text, "%% is a percent sign")
+			return "", badWord(".prompt: a % at the end of", text, "%% is a percent sign")
 		}
 		switch text[i] {
 		case 'd':
@@ -105,7 +107,7 @@ func (s *Session) expandPrompt(text string) (string, error) {
 		case '%':
 			b.WriteByte('%')
 		default:
-			return "", badWord(".prompt: %"+format.Safe(text[i:i+1])+" is none of %d %p %c %t %%", text, "")
+			return "", badWord(".prompt: %"+format.Safe(text[i:i+1])+" is none of %d %p %c %t %%:", text, "")
 		}
 	}
 	return format.Safe(b.String()), nil
@@ -141,7 +143,7 @@ func dotAlias(_ context.Context, s *Session, args []string) error {
 	}
 	name := args[0]
 	if name != format.Word([]byte(name)) || strings.HasPrefix(name, ".") || name == "" {
-		return badWord(".alias: not a name for an alias", name, "a name is a plain word that begins with no - or dot")
+		return badWord(".alias: not a name for an alias:", name, "a name is a plain word that begins with no - or dot")
 	}
 	if s.shell.aliases == nil {
 		s.shell.aliases = map[string][]string{}
@@ -177,7 +179,7 @@ func dotOpen(ctx context.Context, s *Session, args []string) error {
 	}
 	switch {
 	case args[0] == "":
-		return badWord(".open: not a path", args[0], "")
+		return badWord(".open: not a path:", args[0], "")
 	case s.tx != nil:
 		return &refusedError{reason: ".open: a transaction is open", hint: "commit or rollback ends it"}
 	}
@@ -245,7 +247,7 @@ func dotHistory(_ context.Context, s *Session, args []string) error {
 		n, err := strconv.Atoi(args[0])
 		switch {
 		case err == nil && n < 1:
-			return badWord(".history: not a number of commands", args[0], "")
+			return badWord(".history: not a number of commands:", args[0], "")
 		case err == nil:
 			all = all[max(len(all)-n, 0):]
 		default:

@@ -349,7 +349,7 @@ func (s *Session) confirm(what string) error {
 		return nil
 	}
 	if s.ask == nil {
-		return &refusedError{reason: "would " + what + ": needs -y", hint: "--dry-run shows what would happen"}
+		return &refusedError{reason: "needs -y to " + what, hint: "--dry-run shows what would happen"}
 	}
 	s.ownsTerminal() // the question stands behind what was printed
 	answer, err := s.ask(what + "? [y/N] ")

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +38,14 @@ Keys, besides those that move and delete as in other shells:
   Ctrl-Z           suspend
 
 A paste waits for Enter. The history is in $XDG_STATE_HOME/kvsh/history; a line
-that begins with a space is not remembered.`,
+that begins with a space is not remembered. $XDG_CONFIG_HOME/kvsh/rc holds
+commands to begin with.
+
+Names of commands may be shortened as long as one is meant: "hist k", "sn save".
+Output taller than the screen goes to $PAGER, else to less. A command that takes
+a second or more says so. Commands with a dot are about the shell; without a
+word behind them they show what is set:
+` + dotLines(),
 		Args:        operands(0, 0),
 		Annotations: exits("0, 2 not at a terminal"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -210,3 +218,12 @@ func (s *Session) leave() bool {
 // verbatim reports whether a first word takes the rest of the line as it
 // stands.
 func (s *Session) verbatim(word string) bool { return word == ".shell" }
+
+// dotLines is the list of dot-commands for the page of the shell.
+func dotLines() string {
+	var b strings.Builder
+	for _, d := range dotCommands() {
+		fmt.Fprintf(&b, "  %-*s %s\n", dotColumns, d.signature(), d.short)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}

@@ -107,7 +107,7 @@ func shellExample(example string) string {
 func writeDotList(w io.Writer, at door) {
 	for _, d := range dotCommands() {
 		if at != doorScript || d.scripts {
-			fmt.Fprintf(w, "%-34s %s\n", strings.TrimSpace(d.name+" "+d.usage), d.short)
+			fmt.Fprintf(w, "%-*s %s\n", dotColumns, d.signature(), d.short)
 		}
 	}
 	fmt.Fprint(w, "\nWithout a word behind it a setting is shown. \".help .mode\" explains one.\n")
@@ -115,7 +115,7 @@ func writeDotList(w io.Writer, at door) {
 
 // writeHelp writes all there is to know about a dot-command.
 func (d *dotCommand) writeHelp(w io.Writer) {
-	fmt.Fprintf(w, "%s\n%s.\n", strings.TrimSpace(d.name+" "+d.usage), d.short)
+	fmt.Fprintf(w, "%s\n%s.\n", d.signature(), d.short)
 	if d.long != "" {
 		fmt.Fprintln(w, d.long)
 	}
