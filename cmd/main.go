@@ -83,6 +83,13 @@ func processStreams() Streams {
 			}
 			return w
 		},
+		Height: func() int {
+			_, h, err := term.GetSize(int(os.Stdout.Fd()))
+			if err != nil {
+				return 0
+			}
+			return h
+		},
 		Ask: askTerminal,
 	}
 }

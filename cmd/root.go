@@ -215,7 +215,7 @@ func childNames(c *cobra.Command) []string {
 }
 
 func unknownCommand(c *cobra.Command, word string) error {
-	e := &usageError{reason: "unknown command " + quoted(word)}
+	e := &usageError{reason: "unknown command " + quoted(word), word: word}
 	if c.HasParent() {
 		e.reason = c.Name() + ": " + e.reason
 	}
@@ -294,7 +294,9 @@ func operands(min, max int) cobra.PositionalArgs {
 			}
 			return usageOf(c, "%s is missing", missing)
 		case max >= 0 && len(args) > max:
-			return usageOf(c, "one word too many: %s", quoted(args[max]))
+			e := usageOf(c, "one word too many: %s", quoted(args[max])).(*usageError)
+			e.word = args[max]
+			return e
 		}
 		return nil
 	}
@@ -346,6 +348,7 @@ func flagError(c *cobra.Command, err error) error {
 			dashes = "-"
 		}
 		e := usageOf(c, "unknown flag %s%s", dashes, shortened(name)).(*usageError)
+		e.word = dashes + name
 		if near := nearFlag(c, name); dashes == "--" && near != "" {
 			e.hint = "did you mean --" + near + "?"
 		} else if freeValues(c) {
@@ -362,9 +365,11 @@ func flagError(c *cobra.Command, err error) error {
 		}
 		var usage *usageError
 		if errors.As(cause, &usage) {
-			return &usageError{reason: fmt.Sprintf("%s: --%s: %s", commandName(c), invalid.GetFlag().Name, usage.reason), hint: usage.hint}
+			return &usageError{reason: fmt.Sprintf("%s: --%s: %s", commandName(c), invalid.GetFlag().Name, usage.reason), hint: usage.hint, word: invalid.GetValue()}
 		}
-		return usageOf(c, "--%s: not a number: %s", invalid.GetFlag().Name, quoted(invalid.GetValue()))
+		e := usageOf(c, "--%s: not a number: %s", invalid.GetFlag().Name, quoted(invalid.GetValue())).(*usageError)
+		e.word = invalid.GetValue()
+		return e
 	}
 	return usageOf(c, "%v", err)
 }

@@ -67,6 +67,9 @@ func (s *Session) complete(words *lineWords, line string) func(context.Context) 
 	if !ok {
 		return nil
 	}
+	if isDot(before) {
+		return s.completeDot(before, word)
+	}
 	find, _ := s.completeWord(words, before, word)
 	return find
 }
@@ -283,14 +286,23 @@ func plainCandidates(texts ...string) []repl.Candidate {
 func (w *lineWords) names(shell bool) []repl.Candidate {
 	all := children(w.root)
 	if shell {
-		all = append(all, shellOnly()...)
+		all = append(all, w.s.shellOnly()...)
 	}
 	return all
 }
 
-// shellOnly is the commands that only the shell has: their names, and what they
-// take or do as the note.
-var shellOnly = func() []repl.Candidate { return plainCandidates(shellWords...) }
+// shellOnly is the commands that only the shell has, with what they do or stand
+// for.
+func (s *Session) shellOnly() []repl.Candidate {
+	var all []repl.Candidate
+	for _, d := range dotCommands() {
+		all = append(all, repl.Candidate{Text: d.name, Note: d.short})
+	}
+	for _, name := range aliasNames(s) {
+		all = append(all, repl.Candidate{Text: name, Note: strings.Join(s.shell.aliases[name], " ")})
+	}
+	return append(all, plainCandidates(exitWords...)...)
+}
 
 func children(c *cobra.Command) []repl.Candidate {
 	var all []repl.Candidate

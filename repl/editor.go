@@ -86,6 +86,7 @@ type lineEditor struct {
 	// Of the line being read.
 	buffer  buffer
 	prompt  string
+	prefill string // what the next line begins with
 	asking  bool   // for an answer
 	typed   []byte // text that is not yet in the buffer
 	pasting bool
@@ -191,6 +192,10 @@ func (e *lineEditor) read(ctx context.Context, prompt string, asking bool) (stri
 	defer func() { _ = e.term.ExitRawMode() }() // also when something panics
 	e.buffer.reset()
 	e.prompt, e.asking, e.done, e.err = prompt, asking, false, nil
+	if !asking && e.prefill != "" {
+		e.buffer.set(e.prefill)
+		e.prefill = ""
+	}
 	e.walk = walk{}
 	e.search, e.menu, e.message, e.hinted = nil, nil, "", ""
 	e.resumed.Store(false)
