@@ -28,7 +28,8 @@ families, revisions and keys, a level of their namespace at a time. To try it:
   source <(kvsh completion zsh)        behind compinit
   kvsh completion fish | source
 
-To keep it, put that line into ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish.
+To keep it, put that line into ~/.bashrc, ~/.zshrc or
+~/.config/fish/config.fish.
 "make install" puts the scripts where the shells find them by themselves.`,
 		Example:     "kvsh completion bash\nkvsh completion fish",
 		Args:        operands(1, 1),
