@@ -29,7 +29,7 @@ done
 if [ "$check" = yes ]; then
 	stale=no
 	for dir in completions man; do
-		diff -r -x "README*" -x "*.go" "$dir" "$new/$dir" || stale=yes
+		diff -r -x "README*" -x "*.go" -x "*.5" "$dir" "$new/$dir" || stale=yes
 	done
 	if [ "$stale" = yes ]; then
 		echo "stale: run 'make generate' and commit the result" >&2
