@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 	"strconv"
 	"unicode/utf16"
@@ -12,6 +13,10 @@ import (
 
 // maxJSONDepth bounds how deep arrays and objects nest in a value.
 const maxJSONDepth = 1000
+
+// maxJSONText bounds the bytes of a string with escapes: those of the largest
+// value in base64.
+const maxJSONText = (MaxValueSize + 2) / 3 * 4
 
 // errShort is the fault of a text that ends too early: more of it may mend it.
 const errShort = "cut off"
@@ -326,6 +331,9 @@ func (p *jsonParser) text(scratch *[]byte) (b []byte, fault string) {
 				escaped = true
 			}
 			*scratch = append(*scratch, p.buf[start:p.pos]...)
+			if len(*scratch) > maxJSONText {
+				return nil, fmt.Sprintf("a string of more than %d bytes, and no value has as many", maxJSONText)
+			}
 			if fault := p.escape(scratch); fault != "" {
 				return nil, fault
 			}
