@@ -33,10 +33,11 @@ type File interface {
 	Sync() error // makes the contents and the size durable
 	Truncate(size int64) error
 
-	// Map maps the first size bytes for reading. The bytes stay valid until
-	// unmap, also after Close and after the file is removed. The file must
-	// not shrink meanwhile: only files that are never written again are mapped.
-	Map(size int) (data []byte, unmap func() error, err error)
+	// Map maps the first size bytes for reading, which will be read here and
+	// there, or, if whole is set, from end to end. The bytes stay valid until
+	// unmap, also after Close and after the file is removed. Nothing may cut
+	// them off meanwhile: only what is never written again is mapped.
+	Map(size int, whole bool) (data []byte, unmap func() error, err error)
 
 	// Lock takes the advisory exclusive lock of the file without waiting and
 	// reports whether it was had. Closing the file, and the end of the process
@@ -108,7 +109,7 @@ func (osFS) SyncDir(name string) error {
 
 type osFile struct{ *os.File }
 
-func (f osFile) Map(size int) ([]byte, func() error, error) {
+func (f osFile) Map(size int, whole bool) ([]byte, func() error, error) {
 	if size == 0 {
 		return nil, func() error { return nil }, nil
 	}
@@ -116,8 +117,10 @@ func (f osFile) Map(size int) ([]byte, func() error, error) {
 	if err != nil {
 		return nil, nil, &fs.PathError{Op: "mmap", Path: f.Name(), Err: err}
 	}
-	// Reads jump about; reading ahead would fetch pages nobody asked for.
-	_ = unix.Madvise(data, unix.MADV_RANDOM)
+	if !whole {
+		// Reads jump about; reading ahead would fetch pages nobody asked for.
+		_ = unix.Madvise(data, unix.MADV_RANDOM)
+	}
 	return data, func() error { return unix.Munmap(data) }, nil
 }
 
