@@ -44,8 +44,9 @@ func reason(ctx context.Context, err error) error {
 
 // runProcess finds the door: a command, -c and -f, or stdin.
 func (s *Session) runProcess(ctx context.Context, args []string) error {
-	args = s.takeDatabase(args)
-	root := newRoot(s, args, s.set.bindDoor)
+	root := newBareRoot(s, s.set.bindDoor)
+	args = s.takeDatabase(root, args)
+	addCommands(s, root, args)
 	root.RunE = func(c *cobra.Command, rest []string) error {
 		switch {
 		case len(rest) > 0:
@@ -86,15 +87,11 @@ func (s *Session) watchSignals() {
 }
 
 // takeDatabase takes the first word out of the arguments if it names the
-// database.
-func (s *Session) takeDatabase(args []string) []string {
+// database. root has the flags that may stand before it.
+func (s *Session) takeDatabase(root *cobra.Command, args []string) []string {
 	if len(args) == 0 || !slices.ContainsFunc(args, namesDatabase) {
 		return args
 	}
-	root := &cobra.Command{}
-	set := s.set // the flags are only looked at here
-	set.bind(root)
-	set.bindDoor(root)
 	first := 0
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
 		first = 1 // completing a line completes what stands behind
