@@ -97,7 +97,7 @@ func (s *Session) candidatesOf(ctx context.Context, before []string, word string
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		before := s.takeDatabase(before)
+		before := s.takeDatabase(newBareRoot(s, s.set.bindDoor), before)
 		find, k := s.completeWord(newLineWords(s), before, word)
 		if k == kindNone && len(before) == 0 && !strings.HasPrefix(word, "-") {
 			find = either(find, s.completeDatabases(word))
