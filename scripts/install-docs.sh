@@ -12,8 +12,8 @@ action=$1
 prefix=$2
 cd "$(dirname "$0")/.."
 
-# place FILE TARGET does the action for one file; a file that was not generated
-# is not there to install.
+# place FILE TARGET does the action for one file; a file that is not there
+# is left out.
 place() {
 	case $action in
 	install)

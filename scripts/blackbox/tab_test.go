@@ -45,15 +45,36 @@ type tabShell struct {
 	args                        []string
 }
 
+// The script is read at the start, or, as when it is installed, by the shell
+// itself at the first Tab.
 var tabShells = []tabShell{
-	{"bash alone", "bash", "rc", "PS1='READY$n> '; PROMPT_COMMAND='((n++))'; HISTFILE=; bind 'set bell-style none'; . SCRIPT\n", []string{"--noprofile", "--rcfile", "HOME/rc", "-i"}},
-	{
-		"bash with bash-completion", "bash", "rc", "PS1='READY$n> '; PROMPT_COMMAND='((n++))'; HISTFILE=; . " + bashCompletion + "; bind 'set bell-style none'; . SCRIPT\n",
-		[]string{"--noprofile", "--rcfile", "HOME/rc", "-i"},
-	},
-	{"zsh", "zsh", ".zshrc", "PS1='READY$n> '; setopt promptsubst; precmd() { ((n++)) }; HISTFILE=; autoload -Uz compinit; compinit -u -D; unsetopt beep; bindkey -e; bindkey '^I' complete-word; . SCRIPT\n", []string{"-i"}},
-	{"fish", "fish", "config.fish", "function count_up --on-event fish_prompt; set -g n (math $n + 1); end; function fish_prompt; printf 'READY%d> ' $n; end; set -g n 0; set -g fish_greeting; . SCRIPT\n", []string{"--no-config", "-i", "-C", "source HOME/config.fish"}},
+	{"bash alone", "bash", "rc", `PS1='READY$n> '; PROMPT_COMMAND='((n++))'; HISTFILE=
+bind 'set bell-style none'; . SCRIPT`, bashArgs},
+	{"bash with bash-completion", "bash", "rc", `PS1='READY$n> '; PROMPT_COMMAND='((n++))'; HISTFILE=
+mkdir -p HOME/bc/completions; cp SCRIPT HOME/bc/completions/kvsh; BASH_COMPLETION_USER_DIR=HOME/bc
+. ` + bashCompletion + `; bind 'set bell-style none'`, bashArgs},
+	{"zsh", "zsh", ".zshrc", zshReady + "autoload -Uz compinit; compinit -u -D; . SCRIPT", []string{"-i"}},
+	{"zsh, installed", "zsh", ".zshrc", zshReady + `mkdir HOME/functions; cp SCRIPT HOME/functions/_kvsh
+fpath=(HOME/functions $fpath); autoload -Uz compinit; compinit -u -D`, []string{"-i"}},
+	{"fish", "fish", "config.fish", fishReady + "source SCRIPT", fishArgs},
+	{"fish, installed", "fish", "config.fish", fishReady + `mkdir HOME/tab; cp SCRIPT HOME/tab/
+set -p fish_complete_path HOME/tab`, fishArgs},
 }
+
+var (
+	bashArgs = []string{"--noprofile", "--rcfile", "HOME/rc", "-i"}
+	fishArgs = []string{"--no-config", "-i", "-C", "source HOME/config.fish"}
+)
+
+const (
+	zshReady = `PS1='READY$n> '; setopt promptsubst; precmd() { ((n++)) }; HISTFILE=
+unsetopt beep; bindkey -e; bindkey '^I' complete-word
+`
+	fishReady = `set -g n 0; set -g fish_greeting
+function count_up --on-event fish_prompt; set -g n (math $n + 1); end
+function fish_prompt; printf 'READY%d> ' $n; end
+`
+)
 
 // sit starts a shell in front of which a person sits, in a directory that holds
 // the database test.kv, with an environment of its own.
@@ -83,7 +104,7 @@ func sit(t *testing.T, sh *tabShell, dir string) *person {
 		t.Fatalf("kvsh completion %s: %v", sh.program, err)
 	}
 	write(script, string(out), 0o644)
-	write(filepath.Join(home, sh.rc), strings.ReplaceAll(sh.commands, "SCRIPT", script), 0o644)
+	write(filepath.Join(home, sh.rc), strings.NewReplacer("SCRIPT", script, "HOME", home).Replace(sh.commands)+"\n", 0o644)
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
