@@ -230,7 +230,8 @@ func revisionNote(r *engine.RecordInfo, now time.Time) string {
 		o := &r.Ops[0]
 		note += ", " + o.Op.String()
 		if o.Key != "" {
-			note += " " + format.Short([]byte(o.Key), noteWidth)
+			key, _ := format.Brief(format.Column{Name: "key", Kind: format.Bytes}, []byte(o.Key), noteWidth)
+			note += " " + key
 		}
 		if more := len(r.Ops) - 1; more > 0 {
 			note += fmt.Sprintf(" and %d more", more)
