@@ -28,9 +28,10 @@ families, revisions and keys, a level of their namespace at a time. To try it:
   source <(kvsh completion zsh)        behind compinit
   kvsh completion fish | source
 
-To keep it, put that line into ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish.
-"make install" puts the scripts where the shells find them by themselves. Tab
-waits 100 ms for the database; KVSH_TAB_TIME=1s gives a slow disk more.`,
+To keep it, put that line into ~/.bashrc, ~/.zshrc or, for fish, into
+~/.config/fish/config.fish. "make install" puts the scripts where the shells
+find them by themselves. Tab waits 100 ms for the database; KVSH_TAB_TIME=1s
+gives a slow disk more.`,
 		Example:     "kvsh completion bash\nkvsh completion fish",
 		Args:        operands(1, 1),
 		ValidArgs:   []string{"bash", "zsh", "fish", "powershell"},

@@ -68,10 +68,10 @@ func (s *Session) endsValues() bool {
 // isPlain reports whether data goes out as bytes, one item after the other,
 // which needs nothing of package format.
 func (s *Session) isPlain() bool {
-	if s.set.JSON || s.set.NUL {
+	if s.set.JSON || s.set.NUL || s.OutTerminal && !s.redirected {
 		return false
 	}
-	return s.set.Mode == "raw" || s.set.Mode == "auto" && (!s.OutTerminal || s.redirected)
+	return s.set.Mode == "raw" || s.set.Mode == "auto"
 }
 
 // rows starts a table on the output.

@@ -89,7 +89,7 @@ type Column struct {
 // Options says how to write. The zero Options are those of a pipe.
 type Options struct {
 	Mode     Mode
-	Terminal bool      // the output is a terminal; decides what Auto is, no more
+	Terminal bool      // the output is a terminal: decides what Auto is, and no control byte goes there
 	Width    int       // columns of the terminal; 0: unknown, so nothing is shortened
 	Color    bool      // Pretty may use colour
 	Header   bool      // begin TSV with a header, as it does on a terminal anyway

@@ -71,7 +71,7 @@ func NewRows(w io.Writer, o Options, cols ...Column) *Rows {
 	case Kvsh, Env:
 		r.enc = newScriptRows(mode, cols)
 	default:
-		r.enc = &lineRows{mode: mode, cols: cols, header: mode == TSV && (o.Header || o.Terminal)}
+		r.enc = &lineRows{mode: mode, cols: cols, header: mode == TSV && (o.Header || o.Terminal), terminal: o.Terminal}
 	}
 	return r
 }
