@@ -42,6 +42,7 @@ func (s *Session) options() (format.Options, error) {
 		o.Terminal = true
 		o.Width = s.Width()
 		o.Color = s.colors()
+		o.Cut = func() { s.remark("shortened to the width; -m quoted shows the whole") }
 	} else if s.Getenv("CLICOLOR_FORCE") != "" && s.Getenv("CLICOLOR_FORCE") != "0" {
 		o.Color = s.colors()
 	}

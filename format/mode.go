@@ -96,6 +96,7 @@ type Options struct {
 	Newline  bool      // end a Raw value with a line feed
 	NUL      bool      // where the mode is Auto or Raw: mode NUL instead
 	Now      time.Time // that ages count from; zero: the clock
+	Cut      func()    // if not nil: called behind rows of which some were shortened
 }
 
 // resolve returns the mode that rows of n columns are written in.
