@@ -151,9 +151,6 @@ func (r *Rows) Flush() error {
 	if err := r.w.Flush(); r.err == nil {
 		r.err = err
 	}
-	if g, ok := r.enc.(interface{ wasCut() bool }); ok && r.err == nil && r.onCut != nil && g.wasCut() {
-		r.onCut()
-	}
 	return r.err
 }
 
@@ -170,6 +167,9 @@ func (r *Rows) Close() error {
 	}
 	if err := r.w.Flush(); r.err == nil {
 		r.err = err
+	}
+	if g, ok := r.enc.(interface{ wasCut() bool }); ok && r.err == nil && r.onCut != nil && g.wasCut() {
+		r.onCut()
 	}
 	return r.err
 }
