@@ -178,8 +178,8 @@ func TestModesLoseNothing(t *testing.T) {
 	}
 }
 
-// No mode but raw and nul lets a control byte or an escape sequence through to a
-// terminal, for keys and values of any bytes, by any command that shows them.
+// No mode lets a control byte or an escape sequence through to a terminal (nul,
+// which refuses some data, is in TestNoEscapesAtTerminal), for keys and values of any bytes, by any command that shows them.
 func TestTerminalGetsNoControlBytes(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -187,7 +187,7 @@ func TestTerminalGetsNoControlBytes(t *testing.T) {
 	for range 15 {
 		pairs := randomPairs(r, true)
 		run := modeSession(t, true, map[string]string{"NO_COLOR": "1"}, pairs)
-		for _, mode := range []string{"auto", "pretty", "quoted", "table", "jsonl", "json", "tsv", "csv", "hex", "kvsh"} {
+		for _, mode := range []string{"auto", "pretty", "quoted", "table", "jsonl", "json", "tsv", "csv", "hex", "kvsh", "raw"} {
 			lines := [][]string{
 				{"list"},
 				{"list", "-v"},

@@ -130,7 +130,9 @@ func assemble(ctx context.Context, dir string, o *restoreOptions, path string) (
 		if b.err != nil || b.increment {
 			continue
 		}
-		info, err := engine.Assemble(ctx, nil, b.path, increments, rev, moment, path)
+		progress, end := s.withProgress(ctx, "snapshot restore")
+		info, err := engine.Assemble(progress, nil, b.path, increments, rev, moment, path)
+		end()
 		if err == nil || ctx.Err() != nil {
 			return info, err
 		}
