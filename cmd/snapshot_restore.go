@@ -86,7 +86,9 @@ func (s *Session) restoreBackup(ctx context.Context, from, target string, o *res
 	}
 	assembled := fmt.Sprintf("%s.%d%s", target, os.Getpid(), snapshotSuffix)
 	defer os.Remove(assembled)
-	state, err := assemble(ctx, from, o, assembled)
+	progress, end := s.withProgress(ctx, "snapshot restore")
+	state, err := assemble(progress, from, o, assembled)
+	end()
 	if err != nil {
 		return err
 	}
@@ -130,9 +132,7 @@ func assemble(ctx context.Context, dir string, o *restoreOptions, path string) (
 		if b.err != nil || b.increment {
 			continue
 		}
-		progress, end := s.withProgress(ctx, "snapshot restore")
-		info, err := engine.Assemble(progress, nil, b.path, increments, rev, moment, path)
-		end()
+		info, err := engine.Assemble(ctx, nil, b.path, increments, rev, moment, path)
 		if err == nil || ctx.Err() != nil {
 			return info, err
 		}
