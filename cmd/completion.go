@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -222,6 +223,10 @@ func (s *Session) writeTab(ctx context.Context, line *completions.Line, shell st
 		}
 		return s.writeBash(line, header, all, rest)
 	case "zsh":
+		if line.Open() {
+			// zsh quotes bytes that are not UTF-8 wrongly within quotes.
+			all = slices.DeleteFunc(all, func(c repl.Candidate) bool { return !utf8.ValidString(c.Text) })
+		}
 		return s.writeZsh(header, all)
 	case "fish":
 		if _, err := fmt.Fprintln(s.out, header); err != nil {
@@ -284,10 +289,12 @@ func (s *Session) writeBash(line *completions.Line, header string, all []repl.Ca
 	}
 	texts, width := make([]string, 0, len(all)), 0
 	for _, c := range all {
-		text := line.Insert(c.Text, !c.Partial)
-		text = text[min(kept, len(text)):]
-		texts = append(texts, text)
-		width = max(width, format.Width(text))
+		texts = append(texts, c.Text)
+	}
+	texts = line.Inserts(texts, func(i int) bool { return !all[i].Partial })
+	for i, text := range texts {
+		texts[i] = text[min(kept, len(text)):]
+		width = max(width, format.Width(texts[i]))
 	}
 	bare := len(all) == 1 || comp == bashMenu || comp == bashInsert
 	for i, text := range texts {

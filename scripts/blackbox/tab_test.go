@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/creack/pty"
 )
@@ -200,7 +201,7 @@ func (p *person) run(keys string) []string {
 // told from the others by its first two characters.
 var oddKeys = []string{
 	"a1:b:c", "a2 b  c", "a3'b", `a4"b`, "a5$HOME", "a6`x`", `a7\b`, "a8*?[x]", "a9{x,y}", "b1&;|<>", "b2!x", "b3#~", "b4=é世", "b5(x)^%",
-	"c1-d", "c2 $(touch gone)", "c3'\"\\$ ", "c4/x.y",
+	"d1\x01x", "d2\xffx", "c1-d", "c2 $(touch gone)", "c3'\"\\$ ", "c4/x.y",
 }
 
 // TestTabOddKeys: a key that Tab completes reaches the program as the bytes it
@@ -216,6 +217,9 @@ func TestTabOddKeys(t *testing.T) {
 			p := sit(t, &sh, dir)
 			for _, key := range oddKeys {
 				for _, quote := range []string{"", "'", `"`} {
+					if sh.program == "zsh" && quote != "" && !utf8.ValidString(key) {
+						continue // zsh could not quote it, and so is not offered it
+					}
 					if got, want := p.run("kvsh get "+quote+key[:2]+"\t"), []string{"get", key}; !slices.Equal(got, want) {
 						t.Errorf("kvsh get %s%s and Tab gives %q, want %q", quote, key[:2], got, want)
 					}
