@@ -242,8 +242,8 @@ func (s *Session) writeTab(ctx context.Context, line *completions.Line, shell st
 	return usagef("unknown shell %s", quoted(shell))
 }
 
-// writeZsh answers with texts and notes, each before a NUL. A note that begins
-// with / is that of a level.
+// writeZsh answers with a text, what is shown of it, and its note in turn, each
+// before a NUL. A note that begins with / is that of a level.
 func (s *Session) writeZsh(header string, all []repl.Candidate) error {
 	for _, c := range all {
 		if c.Note != "" {
@@ -255,7 +255,9 @@ func (s *Session) writeZsh(header string, all []repl.Candidate) error {
 		if c.Partial {
 			c.Note = "/" + c.Note
 		}
-		b = append(append(append(append(b, c.Text...), 0), c.Note...), 0)
+		for _, item := range []string{c.Text, format.Safe(c.Text), c.Note} {
+			b = append(append(b, item...), 0)
+		}
 	}
 	_, err := s.out.Write(b)
 	return err

@@ -370,3 +370,24 @@ func TestTabInTrouble(t *testing.T) {
 		}
 	})
 }
+
+// TestTabShowsNoEscapes: no list of keys sends what is in them to the terminal.
+func TestTabShowsNoEscapes(t *testing.T) {
+	for _, sh := range tabShells {
+		t.Run(sh.name, func(t *testing.T) {
+			d := newDB(t)
+			d.must(t, "", "mset", "a1\x1b[2Jowned", "x", "a2\x1b]0;owned\x07", "x", "a:1", "x", "a:2", "x", "z", "x")
+			p := sit(t, &sh, filepath.Dir(string(d)))
+			p.run("kvsh get a\t\t\x15kvsh get z")
+			p.waitForPrompt()
+			for _, bad := range []string{"\x1b[2Jowned", "\x1b]0;owned"} {
+				if strings.Contains(p.shown(), bad) {
+					t.Errorf("Tab sends %q to the terminal: %q", bad, p.shown())
+				}
+			}
+			if !strings.Contains(p.shown(), "owned") {
+				t.Errorf("Tab shows no keys: %q", p.shown())
+			}
+		})
+	}
+}
