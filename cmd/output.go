@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"kvsh/engine"
@@ -10,6 +11,9 @@ import (
 )
 
 // This file is where the settings of a line become options of package format.
+
+// modeNames are the output modes, as help lists them.
+var modeNames = []string{"auto", "raw", "pretty", "quoted", "table", "jsonl", "json", "csv", "tsv", "nul", "hex", "kvsh", "env"}
 
 // mode is the output mode of the line; format.Auto if none was chosen.
 func (s *Session) mode() (format.Mode, error) {
@@ -25,7 +29,7 @@ func (s *Session) mode() (format.Mode, error) {
 	if err != nil {
 		return 0, &usageError{
 			reason: fmt.Sprintf("--mode: unknown mode %s", quoted(s.set.Mode)),
-			hint:   "modes are auto raw pretty quoted table jsonl json csv tsv nul hex kvsh env",
+			hint:   "modes are " + strings.Join(modeNames, " "),
 		}
 	}
 	return m, nil

@@ -31,6 +31,7 @@ const (
 	kindSettings
 	kindQuarantine
 	kindFormats
+	kindModes
 	kindCommands // what help explains
 )
 
@@ -41,7 +42,7 @@ var placeholders = map[string]kind{
 	"FILE": kindFiles, "PATH": kindFiles, "DIR": kindFiles, "FILE|DIR": kindFiles, "DB": kindFiles,
 	"REV": kindRevisions, "REV[..REV": kindRevisions, "R": kindRevisions,
 	"A": kindStates, "B": kindStates,
-	"COMMAND": kindCommands,
+	"COMMAND": kindCommands, "M": kindModes, "MODE": kindModes,
 }
 
 // namedKinds are the kinds of the words that are called NAME, or FILE in snapshot:
@@ -129,6 +130,9 @@ func (s *Session) noteFlag(l *typedLine, f *pflag.Flag, value string) {
 // is, for those who complete some of them by their own means.
 func (s *Session) completeWord(words *lineWords, before []string, word string) (lookup, kind) {
 	l, ok := s.typed(words, before)
+	if own := shellCommand(before); !ok && own != nil && s.door == doorShell {
+		return s.completeOperand(words, &typedLine{c: own, operands: before[1:], family: s.set.Family}, word)
+	}
 	switch {
 	case !ok:
 		return nil, kindNone
@@ -191,6 +195,9 @@ func (s *Session) completeOperand(words *lineWords, l *typedLine, word string) (
 		k = kindKeys
 	case commandName(c) == "config" && n == 1:
 		return fixed(word, plainCandidates(settingValues[l.operands[0]]...)), kindNone
+	case k == kindNone && strings.Contains(name, "|"): // in DUR|none only none can be known
+		choice := slices.DeleteFunc(strings.Split(name, "|"), func(w string) bool { return w != strings.ToLower(w) })
+		return fixed(word, plainCandidates(choice...)), kindNone
 	}
 	return s.completeKind(words, l, k, word), k
 }
@@ -222,9 +229,6 @@ func (s *Session) completeFlag(l *typedLine, f *pflag.Flag, word string) (lookup
 	name, _ := pflag.UnquoteUsage(f)
 	k, ok := flagKinds[f.Name]
 	switch {
-	case f.Name == "mode":
-		_, modes, _ := strings.Cut(f.Usage, ": ")
-		return fixed(word, plainCandidates(strings.Fields(modes)...)), kindNone
 	case f.Name == "on-conflict":
 		return fixed(word, plainCandidates("replace", "keep", "fail")), kindNone
 	case f.Name == "key" || (name == "A" || name == "B") && l.c.Flags().Lookup("after") != nil:
@@ -256,6 +260,8 @@ func (s *Session) completeKind(words *lineWords, l *typedLine, k kind, word stri
 		return s.completeSettings(word)
 	case kindQuarantine:
 		return s.completeQuarantine(word)
+	case kindModes:
+		return fixed(word, plainCandidates(modeNames...))
 	case kindFormats:
 		return fixed(word, plainCandidates(format.FormatNames()...))
 	case kindCommands:
@@ -288,9 +294,23 @@ func (w *lineWords) names(shell bool) []repl.Candidate {
 	return all
 }
 
-// shellOnly is the commands that only the shell has: their names, and what they
-// take or do as the note.
+// shellOnly is the commands that only the shell has: their names, and their
+// operands as the note, in the words of a usage, as in [FILE] or on|off.
 var shellOnly = func() []repl.Candidate { return plainCandidates(shellWords...) }
+
+// shellCommand is the command that only the shell has and that words begin
+// with, or nil. It is good for its usage alone.
+func shellCommand(words []string) *cobra.Command {
+	if len(words) == 0 {
+		return nil
+	}
+	for _, c := range shellOnly() {
+		if c.Text == words[0] {
+			return &cobra.Command{Use: strings.TrimSpace(c.Text + " " + c.Note)}
+		}
+	}
+	return nil
+}
 
 func children(c *cobra.Command) []repl.Candidate {
 	var all []repl.Candidate
