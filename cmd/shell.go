@@ -65,6 +65,8 @@ func (s *Session) runShell(ctx context.Context) error {
 		return fmt.Errorf("shell: %w", err)
 	}
 	defer editor.Close()
+	s.jobs.editor = editor
+	defer func() { s.jobs.stop(s.jobs.running()) }()
 	if s.OutTerminal {
 		s.ask = func(question string) (string, error) { return editor.Ask(ctx, question) }
 	}
@@ -156,10 +158,16 @@ func (s *Session) runShellCommand(ctx context.Context, c repl.Command) (quit boo
 	case ".help":
 		words[0] = "help"
 	}
+	if s.isBackground(c) { // which Ctrl-C does not end
+		if err := s.startJob(ctx, c); err != nil {
+			s.report(err)
+		}
+		return false
+	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
 	damaged := s.damaged
-	err := s.redirect(ctx, c, func() error { return s.runLine(ctx, words) })
+	err := s.redirect(ctx, c, func() error { return s.runShellLine(ctx, words) })
 	if damaged && !s.damaged {
 		s.set.ReadOnly = false // which the shell itself had set
 	}
