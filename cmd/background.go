@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"kvsh/engine"
+	"kvsh/format"
 	"kvsh/repl"
 )
 
@@ -33,8 +34,7 @@ type job struct {
 
 // jobs is what runs in the background of a shell. Its zero value has none.
 type jobs struct {
-	editor repl.Editor // shows what jobs say; nil outside of a shell
-	last   int         // number of the job that was begun last
+	last int // number of the job that was begun last
 
 	mu  sync.Mutex // guards all below
 	all []*job     // those that run, in the order of their numbers
@@ -43,14 +43,31 @@ type jobs struct {
 // errStopped is why a job ends that was told to.
 var errStopped = errors.New("stopped")
 
-// isBackground reports whether a command is to run in the background. A quoted
-// "&", or one behind other commands, is a word as any.
-func (s *Session) isBackground(c repl.Command) bool {
-	n := len(c.Words) - 1
-	if last := c.Words[n]; last.Text != backgroundWord || last.Quoted {
+// dotJobs are the dot-commands about what runs in the background.
+func dotJobs() []dotCommand {
+	return []dotCommand{
+		{
+			name: ".jobs", short: "What runs in the background",
+			long: `"watch" and "log follow" run there if they end in &, as in: watch user: &
+Their lines appear above the prompt, each with the number of its job. Ctrl-C
+does not end them, leaving the shell does.`,
+			run: dotListJobs,
+		},
+		{
+			name: ".stop", usage: "[N…]", short: "End the jobs of these numbers, or all", most: -1,
+			words: jobNumbers, run: dotStop,
+		},
+	}
+}
+
+// isBackground reports whether a command, whose words were expanded, is to run
+// in the background. A quoted "&", or one behind other commands, is a word as
+// any.
+func (s *Session) isBackground(c repl.Command, words []string) bool {
+	if last := c.Words[len(c.Words)-1]; last.Text != backgroundWord || last.Quoted {
 		return false
 	}
-	found, _, err := newRoot(s, nil).Find(c.Texts(nil)[:n])
+	found, _, err := newRoot(s, nil).Find(words[:len(words)-1])
 	if err != nil {
 		return false
 	}
@@ -58,12 +75,12 @@ func (s *Session) isBackground(c repl.Command) bool {
 	return slices.Contains(backgroundCommands, name)
 }
 
-// startJob runs a command, which ends in backgroundWord, in the background.
-func (s *Session) startJob(ctx context.Context, c repl.Command) error {
-	words := c.Texts(nil)
-	words = words[:len(words)-1]
+// startJob runs words in the background, until they end or the context does.
+func (s *Session) startJob(ctx context.Context, to repl.Redirect, words []string) error {
 	switch {
-	case c.Redirect != repl.ToOutput:
+	case s.shell.editor == nil:
+		return usagef("&: only in the shell")
+	case to != repl.ToOutput:
 		return usagef("&: what runs in the background shows its lines above the prompt, not in a file or program")
 	case slices.Contains(words, "--"):
 		return usagef("&: a program cannot run in the background")
@@ -80,7 +97,7 @@ func (s *Session) startJob(ctx context.Context, c repl.Command) error {
 	s.jobs.mu.Lock()
 	s.jobs.all = append(s.jobs.all, j)
 	s.jobs.mu.Unlock()
-	s.remark(fmt.Sprintf("[%d] %s", j.number, j.text))
+	s.remark(fmt.Sprintf("[%d] %s", j.number, format.Safe(j.text)))
 	go func() {
 		defer close(j.done)
 		err := reason(ctx, own.runLine(ctx, words))
@@ -93,7 +110,7 @@ func (s *Session) startJob(ctx context.Context, c repl.Command) error {
 
 // jobSession is a session for a job with the settings of this one.
 func (s *Session) jobSession(ctx context.Context, j *job) *Session {
-	out := &jobWriter{ctx: ctx, editor: s.jobs.editor, lead: fmt.Sprintf("[%d] ", j.number)}
+	out := &jobWriter{ctx: ctx, editor: s.shell.editor, lead: fmt.Sprintf("[%d] ", j.number)}
 	streams := s.Streams
 	streams.In, streams.InTerminal = strings.NewReader(""), false
 	streams.Out, streams.Err, streams.ErrTerminal = out, out, false
@@ -155,36 +172,39 @@ func (js *jobs) stop(some []*job) {
 	}
 }
 
-// listJobs is the dot-command .jobs: it prints the jobs that run.
-func (s *Session) listJobs(words []string) error {
-	if len(words) > 1 {
-		return usagef(".jobs: takes no words")
-	}
+func dotListJobs(_ context.Context, s *Session, _ []string) error {
 	for _, j := range s.jobs.running() {
-		if _, err := fmt.Fprintf(s.out, "[%d] %s\n", j.number, j.text); err != nil {
+		if err := s.say(fmt.Sprintf("[%d] %s", j.number, format.Safe(j.text))); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// stopJobs is the dot-command .stop: it ends the job of each number, or all.
-func (s *Session) stopJobs(words []string) error {
+func dotStop(_ context.Context, s *Session, args []string) error {
 	all := s.jobs.running()
 	some := all
-	if len(words) > 1 {
+	if len(args) > 0 {
 		some = nil
 	}
-	for _, word := range words[1:] {
-		n, err := strconv.Atoi(strings.TrimPrefix(word, "%")) // as in other shells
-		i := slices.IndexFunc(all, func(j *job) bool { return j.number == n })
-		if err != nil || i < 0 {
-			return usagef(".stop: no job %s; .jobs lists them", quoted(word))
+	for _, word := range args {
+		i := slices.IndexFunc(all, func(j *job) bool { return strconv.Itoa(j.number) == word })
+		if i < 0 {
+			return badWord(".stop: no job of number", word, `".jobs" lists them`)
 		}
 		some = append(some, all[i])
 	}
 	s.jobs.stop(some)
 	return nil
+}
+
+// jobNumbers are the numbers of the jobs that run, for Tab.
+func jobNumbers(s *Session) []string {
+	var numbers []string
+	for _, j := range s.jobs.running() {
+		numbers = append(numbers, strconv.Itoa(j.number))
+	}
+	return numbers
 }
 
 // A jobWriter shows the whole lines that a job writes, each with its number.
@@ -225,15 +245,4 @@ func (w *jobWriter) end() {
 		_ = w.show(append(w.rest, '\n'))
 		w.rest = nil
 	}
-}
-
-// runShellLine runs a dot-command of this file, or else a line.
-func (s *Session) runShellLine(ctx context.Context, words []string) error {
-	switch words[0] {
-	case ".jobs":
-		return s.listJobs(words)
-	case ".stop":
-		return s.stopJobs(words)
-	}
-	return s.runLine(ctx, words)
 }

@@ -22,10 +22,9 @@ func newDel(s *Session) *cobra.Command {
 		Short:   "Delete keys, print how many there were",
 		Long: `Deletes the keys named, or, with the flags of a selection instead of keys, all
 that are selected. Deleting a selection asks, or needs -y.`,
-		Example:           "kvsh del user:1\nkvsh del --strict user:1 user:2\nkvsh del -y --prefix session:",
-		Args:              operands(0, -1),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0 deleted, 1 none was there (--strict: one was missing)"),
+		Example:     "kvsh del user:1\nkvsh del --strict user:1 user:2\nkvsh del -y --prefix session:",
+		Args:        operands(0, -1),
+		Annotations: exits("0 deleted, 1 none was there (--strict: one was missing)"),
 		RunE: func(c *cobra.Command, args []string) error {
 			switch used := sel.isUsed(c); {
 			case used && len(args) > 0:
@@ -110,6 +109,9 @@ func (s *Session) delSelected(ctx context.Context, sel selector) error {
 	if err != nil {
 		return err
 	}
+	if s.set.ReadOnly {
+		return fmt.Errorf("del: %w", engine.ErrReadOnly)
+	}
 	r.KeysOnly = true
 	if none {
 		return s.deleted(written{}, 0, "")
@@ -122,7 +124,7 @@ func (s *Session) delSelected(ctx context.Context, sel selector) error {
 		if n == 0 {
 			return s.deleted(written{}, 0, "")
 		}
-		if err := s.confirm(fmt.Sprintf("delete %s", plural(n, "key"))); err != nil {
+		if err := s.confirm(s.deletion(n, &sel)); err != nil {
 			return fmt.Errorf("del: %w", err)
 		}
 	}

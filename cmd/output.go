@@ -60,7 +60,7 @@ func (s *Session) endsValues() bool {
 	case s.set.Newline:
 		return true
 	case s.redirected:
-		return false
+		return s.shell.sink != nil // of many commands, whose values are to be told apart
 	}
 	return s.OutTerminal || s.door != doorProcess
 }

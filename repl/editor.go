@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 
 	"github.com/chzyer/readline"
-	"golang.org/x/sys/unix"
 )
 
 // ErrInterrupt is returned by an Editor when the line was given up with Ctrl-C.
@@ -87,6 +86,7 @@ type lineEditor struct {
 	// Of the line being read.
 	buffer  buffer
 	prompt  string
+	prefill string // what the next line begins with
 	asking  bool   // for an answer
 	typed   []byte // text that is not yet in the buffer
 	pasting bool
@@ -101,9 +101,13 @@ type lineEditor struct {
 }
 
 // NewEditor returns the editor for a terminal that moves its cursor. A history
-// that cannot be read or written is no error: it ends with the editor.
+// that cannot be read or written is no error: it ends with the editor. Where
+// the system is no Unix it is the plain editor.
 func NewEditor(o EditorOptions) (Editor, error) {
 	in, err := newInput(int(o.In.Fd()))
+	if errors.Is(err, errors.ErrUnsupported) {
+		return NewPlainEditor(o.In, o.Out), nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +124,7 @@ func NewEditor(o EditorOptions) (Editor, error) {
 		return nil, err
 	}
 	e.signals = make(chan os.Signal, 4)
-	signal.Notify(e.signals, unix.SIGWINCH, unix.SIGCONT)
+	signal.Notify(e.signals, terminalSignals...)
 	go e.watchSignals()
 	return e, nil
 }
@@ -129,7 +133,7 @@ func NewEditor(o EditorOptions) (Editor, error) {
 func (e *lineEditor) watchSignals() {
 	for s := range e.signals {
 		switch {
-		case s == unix.SIGWINCH: // a new width shows when the line is drawn
+		case isResize(s): // a new width shows when the line is drawn
 		case e.suspended.Load():
 			select {
 			case e.goesOn <- struct{}{}:
@@ -188,6 +192,10 @@ func (e *lineEditor) read(ctx context.Context, prompt string, asking bool) (stri
 	defer func() { _ = e.term.ExitRawMode() }() // also when something panics
 	e.buffer.reset()
 	e.prompt, e.asking, e.done, e.err = prompt, asking, false, nil
+	if !asking && e.prefill != "" {
+		e.buffer.set(e.prefill)
+		e.prefill = ""
+	}
 	e.walk = walk{}
 	e.search, e.menu, e.message, e.hinted = nil, nil, "", ""
 	e.resumed.Store(false)
