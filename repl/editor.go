@@ -47,6 +47,7 @@ type EditorOptions struct {
 
 	HistoryFile string // empty: the history ends with the editor
 	Colors      bool   // also hints, which without colour look like text
+	Vi          bool   // keys are those of vi, see Modal
 
 	// Classify returns what the words of one command are, for their colours.
 	// Fewer styles than words leave the rest plain.
@@ -95,6 +96,7 @@ type lineEditor struct {
 	menu    *menu   // or nil
 	looking lookup
 	message string // shown under the text until the next key
+	vi      vi     // where keys are those of vi
 	hinted  string // of a hint, what may be accepted
 	done    bool
 	err     error
@@ -113,6 +115,7 @@ func NewEditor(o EditorOptions) (Editor, error) {
 	}
 	e := &lineEditor{EditorOptions: o, in: in, raw: &rawMode{fd: int(o.In.Fd())}, goesOn: make(chan struct{}, 1)}
 	e.screen.out = o.Out
+	e.vi.on = o.Vi
 	e.buffer.goal = -1
 	e.history, _ = openHistory(o.HistoryFile)
 	e.term, err = readline.NewTerminal(&readline.Config{
@@ -197,6 +200,7 @@ func (e *lineEditor) read(ctx context.Context, prompt string, asking bool) (stri
 		e.prefill = ""
 	}
 	e.walk = walk{}
+	e.vi.begin()
 	e.search, e.menu, e.message, e.hinted = nil, nil, "", ""
 	e.resumed.Store(false)
 	width, _ := e.size()
@@ -243,7 +247,10 @@ func (e *lineEditor) finish(err error, note string) {
 
 // handle does what a key means.
 func (e *lineEditor) handle(key rune) {
-	if isText(key) {
+	if isText(key) && e.takesText() {
+		if e.vi.on && e.search == nil && !e.pasting {
+			e.vi.keys = append(e.vi.keys, key)
+		}
 		e.typed = appendText(e.typed, key)
 		return
 	}
@@ -267,10 +274,12 @@ func (e *lineEditor) handle(key rune) {
 		switch {
 		case e.search != nil && e.searchKey(key):
 		case e.menu != nil && e.menuKey(key):
+		case e.vi.on && e.viKey(key):
 		default:
 			e.key(key)
 		}
 	}
+	e.viClamp()
 }
 
 // take puts what was typed or pasted into the buffer, or into what is searched
@@ -357,7 +366,7 @@ func (e *lineEditor) key(key rune) {
 		}
 	}
 	if !ok {
-		_, _ = io.WriteString(e.Out, bell)
+		e.ring()
 	}
 }
 

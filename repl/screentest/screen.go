@@ -177,7 +177,7 @@ func (e *emulator) escape(out string) int {
 		}
 	case 'K':
 		e.erase(e.row, e.column)
-	case 'm', 'h', 'l':
+	case 'm', 'h', 'l', 'q':
 	default:
 		e.strange(out[:end+1])
 	}
