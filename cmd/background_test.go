@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -94,5 +96,40 @@ func TestShellBackgroundEnds(t *testing.T) {
 	term.Type("get seen\rexit\r")
 	if err := p.Wait(); err != nil {
 		t.Errorf("the shell ended with %v, want nil", err)
+	}
+}
+
+// The keys of vi are chosen at the prompt, in the file of commands to begin
+// with, or in the environment.
+func TestShellVi(t *testing.T) {
+	term, _ := atShell(t)
+	do(t, term, ".editor", "emacs")
+	do(t, term, ".editor ed", `hint: usage: .editor [vi|emacs]`)
+	term.Type(".editor vi\r")
+	term.Wait("a prompt", func(s screentest.Screen) bool { return s.Line() == "t.kv>" && s.Rows[s.Row-1] == "t.kv> .editor vi" })
+	term.Type("set a 1 2\x1bdBAx\r")
+	term.WaitText("OK rev 1")
+	do(t, term, "get a", "2x")
+	do(t, term, ".editor", "vi")
+	term.Type("\x1bccclear\r")
+	term.WaitText("[y/N]")
+	term.Type("n\x1bsy\r") // an answer is a line too
+	term.WaitText("OK rev 2")
+	term.Type(".editor emacs\r")
+	term.WaitLine("t.kv> |")
+	term.Type("abc\x1bb")
+	term.WaitLine("t.kv> |abc")
+
+	config := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(config, "kvsh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(config, "kvsh", "rc"), []byte(".editor vi\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, environment := range []string{"XDG_CONFIG_HOME=" + config, editorVariable + "=vi"} {
+		term, _ := atShell(t, environment)
+		term.Type("abc\x1b")
+		term.WaitLine("t.kv> ab|c")
 	}
 }

@@ -158,7 +158,10 @@ func (b *buffer) viWordEnd(at int, big bool) int {
 		at = b.next(at)
 	}
 	if at == len(b.text) {
-		return max(b.prev(at), from)
+		if b.lineStart(at) < at {
+			at = b.prev(at)
+		}
+		return max(at, from)
 	}
 	for {
 		next := b.next(at)
