@@ -31,7 +31,9 @@ Keys, besides those that move and delete as in other shells:
   Right, End       take what stands in grey; Alt-F its next word
   Alt-Enter        a further line; an open quote goes on by itself
   Ctrl-Y, Alt-Y    insert what was cut; what was cut before that
-  Ctrl-_           undo
+  Alt-.            the last word of the command before; of the one before that
+  Alt-U, L, C, T   the word in capitals, small, capitalized; swap two words
+  Ctrl-_, Alt-/    undo; redo
   Ctrl-X Ctrl-E    change the line in $VISUAL or $EDITOR
   Ctrl-L           clear the screen
   Ctrl-C, Ctrl-D   give up the line or command; leave

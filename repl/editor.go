@@ -85,21 +85,22 @@ type lineEditor struct {
 	printed   printed       // what others want to show
 
 	// Of the line being read.
-	buffer  buffer
-	prompt  string
-	prefill string // what the next line begins with
-	asking  bool   // for an answer
-	typed   []byte // text that is not yet in the buffer
-	pasting bool
-	walk    walk    // through the history
-	search  *search // or nil
-	menu    *menu   // or nil
-	looking lookup
-	message string // shown under the text until the next key
-	vi      vi     // where keys are those of vi
-	hinted  string // of a hint, what may be accepted
-	done    bool
-	err     error
+	buffer   buffer
+	prompt   string
+	prefill  string // what the next line begins with
+	asking   bool   // for an answer
+	typed    []byte // text that is not yet in the buffer
+	pasting  bool
+	walk     walk    // through the history
+	search   *search // or nil
+	menu     *menu   // or nil
+	looking  lookup
+	message  string // shown under the text until the next key
+	vi       vi
+	lastWord lastWord // that Alt-. put there
+	hinted   string   // of a hint, what may be accepted
+	done     bool
+	err      error
 }
 
 // NewEditor returns the editor for a terminal that moves its cursor. A history
@@ -199,7 +200,7 @@ func (e *lineEditor) read(ctx context.Context, prompt string, asking bool) (stri
 		e.buffer.set(e.prefill)
 		e.prefill = ""
 	}
-	e.walk = walk{}
+	e.walk, e.lastWord = walk{}, lastWord{}
 	e.vi.begin()
 	e.search, e.menu, e.message, e.hinted = nil, nil, "", ""
 	e.resumed.Store(false)
@@ -446,8 +447,20 @@ func (e *lineEditor) changeKey(key rune) bool {
 		return b.yank()
 	case keyAlt + 'y':
 		return b.yankBefore()
+	case keyAlt + '.', keyAlt + '_':
+		return e.insertLastWord()
 	case readline.CharTranspose:
 		return b.transpose()
+	case keyAlt + 't':
+		return b.transposeWords()
+	case keyAlt + 'u':
+		return b.recase(strings.ToUpper)
+	case keyAlt + 'l':
+		return b.recase(strings.ToLower)
+	case keyAlt + 'c':
+		return b.recase(capitalize)
+	case keyAlt + '/':
+		return b.redo()
 	case keyAlt + readline.CharEnter, keyAlt + readline.CharCtrlJ:
 		b.insert("\n")
 		b.settle()
