@@ -191,7 +191,7 @@ func (e *emulator) escape(out string) int {
 		e.erase(e.row, e.column)
 	case 'm':
 		e.style = strings.TrimPrefix(parameter, "0")
-	case 'h', 'l':
+	case 'h', 'l', 'q':
 	default:
 		e.strange(out[:end+1])
 	}
