@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -334,6 +335,82 @@ func TestMarkIsBelowAWord(t *testing.T) {
 		shown, _, _ = strings.Cut(shown, "hint:")
 		if strings.HasSuffix(want, "^\n") && !strings.HasSuffix(shown, want) || want == "" && strings.Contains(shown, "^") {
 			t.Errorf("%s is shown as\n%swant\n%s", line, said, want)
+		}
+	}
+}
+
+// A slow command of the shell says how long it took, unless it waited for a
+// person; any command does with .timer on.
+func TestSlowCommands(t *testing.T) {
+	s, _, errs := promptSession(t)
+	for _, c := range []struct {
+		door                 door
+		timer, waited, quiet bool
+		took                 time.Duration
+		want                 bool
+	}{
+		{door: doorShell, took: 2 * time.Second, want: true},
+		{door: doorShell, took: time.Second / 2},
+		{door: doorShell, took: 2 * time.Second, waited: true},
+		{door: doorShell, took: 2 * time.Second, quiet: true},
+		{door: doorScript, took: 2 * time.Second},
+		{door: doorShell, timer: true, want: true},
+		{door: doorScript, timer: true, want: true},
+	} {
+		s.door, s.ErrTerminal, s.set.Timer, s.shell.waited, s.set.Quiet = c.door, true, c.timer, c.waited, c.quiet
+		errs.Reset()
+		s.time(time.Now().Add(-c.took))
+		if got := strings.HasPrefix(errs.String(), "time: "); got != c.want {
+			t.Errorf("%+v says %q", c, errs)
+		}
+	}
+}
+
+// A program that reads no more of .output ends that and nothing else.
+func TestOutputProgramEnds(t *testing.T) {
+	s, out, errs := promptSession(t)
+	prompted(t, s, out, errs, ".output | true")
+	if _, err := s.shell.sink.child.Process.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if _, said := prompted(t, s, out, errs, "get text"); said != "| true has ended; data goes to stdout again\n" {
+		t.Errorf("get says %q, want that the program ended", said)
+	}
+	if got, _ := prompted(t, s, out, errs, "get text; .output"); got != "abc\nstdout\n" {
+		t.Errorf("get = %q, want the data", got)
+	}
+}
+
+// Tab knows the dot-commands and what stands behind them, the highlighter also
+// aliases and short forms.
+func TestDotWords(t *testing.T) {
+	s, _, _ := promptSession(t)
+	s.shell.aliases = map[string][]string{"all": {"list"}, "bye": {".quit"}}
+	for line, want := range map[string][]string{
+		".mode js":   {"jsonl", "json"},
+		".timer ":    {"on", "off"},
+		".unalias a": {"all"},
+		".help .un":  {".unalias"},
+		".mode csv ": nil,
+		".prompt ":   nil,
+		".bogus ":    nil,
+	} {
+		if got := candidates(t, s, line); !slices.Equal(got, want) {
+			t.Errorf("completions of %q = %q, want %q", line, got, want)
+		}
+	}
+	words := newLineWords(s)
+	for line, want := range map[string]repl.Style{
+		"get": repl.CommandOK, "hist": repl.CommandOK, "all": repl.CommandOK, "bye": repl.CommandOK, ".mode": repl.CommandOK, ".mod": repl.CommandOK,
+		"exit": repl.CommandOK, "bogus": repl.Unknown, ".bogus": repl.Unknown, "s": repl.Unknown, ".e": repl.Unknown,
+	} {
+		if got := words.classify([]string{line})[0]; got != want {
+			t.Errorf("style of %q = %v, want %v", line, got, want)
+		}
+	}
+	for line, want := range map[string]string{".mode": "[M]", "get": "KEY…", "ge": "", ".mode c": "", "hist": ""} {
+		if got := words.hint(line); got != want {
+			t.Errorf("hint behind %q = %q, want %q", line, got, want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"kvsh/format"
 	"kvsh/repl"
@@ -173,6 +174,21 @@ type sink struct {
 	redirection
 	in    io.WriteCloser
 	child *exec.Cmd // that reads it; nil for a file
+	gone  bool      // the program reads no more
+}
+
+// Write takes data. What a program does not want to read any more is dropped:
+// it is no reason to end the commands that print it.
+func (k *sink) Write(b []byte) (int, error) {
+	if k.gone {
+		return len(b), nil
+	}
+	n, err := k.in.Write(b)
+	if k.child != nil && errors.Is(err, syscall.EPIPE) {
+		k.gone = true
+		return len(b), nil
+	}
+	return n, err
 }
 
 func dotRedirect(_ context.Context, s *Session, args []string) error {
@@ -201,7 +217,7 @@ func dotRedirect(_ context.Context, s *Session, args []string) error {
 		return errors.Join(err, next.close())
 	}
 	s.shell.sink, s.redirected = next, true
-	s.out.Reset(next.in)
+	s.out.Reset(next)
 	return nil
 }
 
@@ -243,11 +259,7 @@ func (s *Session) endSink() error {
 	if s.shell.sink == nil {
 		return nil
 	}
-	err := s.out.Flush()
-	if isSaid(err) {
-		err = nil // the program had read enough
-	}
-	err = errors.Join(err, s.shell.sink.close())
+	err := errors.Join(s.out.Flush(), s.shell.sink.close())
 	s.shell.sink, s.redirected = nil, false
 	s.out.Reset(s.Out)
 	return err
@@ -267,7 +279,7 @@ func (s *Session) redirect(ctx context.Context, r redirection, run func() error)
 	}
 	before := io.Writer(s.Out)
 	if s.shell.sink != nil {
-		before = s.shell.sink.in
+		before = s.shell.sink
 	}
 	sink, redirected := s.shell.sink, s.redirected
 	s.shell.sink, s.redirected = nil, true

@@ -209,9 +209,11 @@ const slowCommand = time.Second
 // time says how long a command took, if --timer asks for it, or if it was slow
 // and nobody but the program is to blame.
 func (s *Session) time(start time.Time) {
-	took := time.Since(start)
-	isSlow := s.door == doorShell && s.ErrTerminal && took >= slowCommand && !s.shell.waited
-	if s.set.Timer || isSlow && !s.set.Quiet {
+	unasked := s.door == doorShell && s.ErrTerminal && !s.set.Quiet && !s.shell.waited
+	if !s.set.Timer && !unasked {
+		return
+	}
+	if took := time.Since(start); s.set.Timer || took >= slowCommand {
 		fmt.Fprintf(s.errs, "time: %v\n", took.Round(time.Microsecond))
 	}
 }

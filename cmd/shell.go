@@ -164,8 +164,8 @@ func (s *Session) runShellCommand(ctx context.Context, source string, c repl.Com
 	defer stop()
 	words, err := s.expand(c.Texts(nil))
 	if err == nil {
-		if slices.Contains(exitWords, words[0]) && len(words) == 1 {
-			return s.leave()
+		if slices.Contains(exitWords, words[0]) {
+			words[0] = ".quit"
 		}
 		damaged := s.damaged
 		err = s.runExpanded(ctx, c, words)
@@ -181,6 +181,10 @@ func (s *Session) runShellCommand(ctx context.Context, source string, c repl.Com
 	}
 	if err = reason(ctx, err); err != nil {
 		s.reportLine(source, c, err)
+	}
+	if k := s.shell.sink; k != nil && k.gone {
+		s.remark(k.String() + " has ended; data goes to stdout again")
+		_ = s.endSink() // the program is gone, so nothing is lost that was wanted
 	}
 	return false
 }
@@ -217,7 +221,11 @@ func (s *Session) leave() bool {
 
 // verbatim reports whether a first word takes the rest of the line as it
 // stands.
-func (s *Session) verbatim(word string) bool { return word == ".shell" }
+func (s *Session) verbatim(word string) bool {
+	meant := s.expandAlias([]string{word})
+	name, err := s.fullName(meant[0])
+	return err == nil && len(meant) == 1 && name == ".shell"
+}
 
 // dotLines is the list of dot-commands for the page of the shell.
 func dotLines() string {
