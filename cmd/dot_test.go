@@ -414,3 +414,26 @@ func TestDotWords(t *testing.T) {
 		}
 	}
 }
+
+// A question says what would be deleted, in the words of the selection.
+func TestDeletionInWords(t *testing.T) {
+	s, _, _ := promptSession(t)
+	for _, c := range []struct {
+		n      int64
+		sel    selector
+		family string
+		want   string
+	}{
+		{1234567, selector{}, "", "delete all 1,234,567 keys"},
+		{1, selector{}, "", "delete 1 key"},
+		{100, selector{limit: 100}, "drafts", "delete 100 keys of family drafts"},
+		{1000, selector{prefix: "user:"}, "", "delete 1,000 keys with prefix user:"},
+		{2, selector{pattern: "a*", suffix: "two words", from: "a", to: "b"}, "", `delete 2 keys matching "a*", with suffix "two words", from a on, before b`},
+		{2, selector{contains: "x", regex: "^y", after: "\x00"}, "", `delete 2 keys containing x, matching the expression "^y", after "\0"`},
+	} {
+		s.set.Family = c.family
+		if got := s.deletion(c.n, &c.sel); got != c.want {
+			t.Errorf("deletion(%d, %+v) = %q, want %q", c.n, c.sel, got, c.want)
+		}
+	}
+}

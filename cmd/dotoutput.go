@@ -135,10 +135,8 @@ func (r redirection) String() string {
 		return "| " + r.target
 	case repl.AddFile:
 		return ">> " + r.target
-	case repl.ToFile:
-		return r.target
 	}
-	return "stdout"
+	return r.target
 }
 
 // redirectionOf reads the words behind .once or .output, and refuses what
@@ -153,13 +151,29 @@ func (s *Session) redirectionOf(name, text string) (redirection, error) {
 
 func dotOnce(_ context.Context, s *Session, args []string) error {
 	if len(args) == 0 {
-		return s.say(format.Safe(s.shell.once.String()))
+		return s.say(format.Safe(s.onceText()))
 	}
 	r, err := s.redirectionOf(".once", args[0])
 	if err == nil {
 		s.shell.once = r
 	}
 	return err
+}
+
+// outputText is where data goes, as .output takes it.
+func (s *Session) outputText() string {
+	if s.shell.sink == nil {
+		return "stdout"
+	}
+	return s.shell.sink.String()
+}
+
+// onceText is where the data of the next command goes.
+func (s *Session) onceText() string {
+	if s.shell.once.kind == repl.ToOutput {
+		return s.outputText()
+	}
+	return s.shell.once.String()
 }
 
 // takeOnce is what .once said, which holds for one command.
@@ -194,10 +208,10 @@ func (k *sink) Write(b []byte) (int, error) {
 func dotRedirect(_ context.Context, s *Session, args []string) error {
 	switch {
 	case len(args) == 0 && s.shell.sink == nil:
-		return s.say("stdout")
+		return s.say(s.outputText())
 	case len(args) == 0:
 		// It is no data of the file.
-		fmt.Fprintln(s.errs, format.Safe(s.shell.sink.String()))
+		fmt.Fprintln(s.errs, format.Safe(s.outputText()))
 		return nil
 	case args[0] == "stdout":
 		return s.endSink()

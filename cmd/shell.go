@@ -215,7 +215,7 @@ func (s *Session) leave() bool {
 	if s.tx == nil || s.tx.Writes() == 0 || s.ask == nil || s.set.Yes {
 		return true
 	}
-	answer, err := s.ask(fmt.Sprintf("discard %s that no commit has written, and leave? [y/N] ", plural(int64(s.tx.Writes()), "write")))
+	answer, err := s.ask(fmt.Sprintf("leave and discard %s? [y/N] ", counted(int64(s.tx.Writes()), "queued write")))
 	return isYes(answer) || err != nil && !errors.Is(err, repl.ErrInterrupt)
 }
 
