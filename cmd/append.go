@@ -17,10 +17,9 @@ func newAppend(s *Session) *cobra.Command {
 		Long: `Adds VALUE, or what stdin holds, to the end of the value of a key and prints
 the new length in bytes. A key that is not there counts as empty. An expiry
 stays.`,
-		Example:           "kvsh append notes:1 ' and more'\nkvsh append --file users.csv notes:1",
-		Args:              operands(1, 2),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0"),
+		Example:     "kvsh append notes:1 ' and more'\nkvsh append --file users.csv notes:1",
+		Args:        operands(1, 2),
+		Annotations: exits("0"),
 		RunE: func(c *cobra.Command, args []string) error {
 			value, err := s.valueOperand(c, args[1:], file)
 			if err != nil {

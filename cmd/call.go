@@ -30,9 +30,8 @@ The call ends with 1 if the handler says no, and with 2 and the line if there is
 a fault in it. Then nothing is written.`,
 		Example: "kvsh call transfer account:ada account:bob --arg 30\n" +
 			`kvsh call ratelimit limit:ada --arg '{"calls": 5, "seconds": 60}'`,
-		Args:              operands(2, -1),
-		ValidArgsFunction: completeCall(s),
-		Annotations:       exits("0, 1 the handler says no, or there is none, 2 a fault in it"),
+		Args:        operands(2, -1),
+		Annotations: exits("0, 1 the handler says no, or there is none, 2 a fault in it"),
 		RunE: func(c *cobra.Command, args []string) error {
 			name, version, err := handler.ParseRef(args[0])
 			if err != nil {
@@ -204,14 +203,4 @@ func serveHandlers(in io.Reader, out io.Writer) int {
 		return exitIO // nobody is left to be told
 	}
 	return exitYes
-}
-
-// completeCall completes a handler, then keys.
-func completeCall(s *Session) cobra.CompletionFunc {
-	return func(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
-		if len(args) == 0 {
-			return completeHandler(s)(c, args, word)
-		}
-		return completeKeys(s)(c, args, word)
-	}
 }

@@ -22,10 +22,9 @@ func newDel(s *Session) *cobra.Command {
 		Short:   "Delete keys, print how many there were",
 		Long: `Deletes the keys named, or, with the flags of a selection instead of keys, all
 that are selected. Deleting a selection asks, or needs -y.`,
-		Example:           "kvsh del user:1\nkvsh del --strict user:1 user:2\nkvsh del -y --prefix session:",
-		Args:              operands(0, -1),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0 deleted, 1 none was there (--strict: one was missing)"),
+		Example:     "kvsh del user:1\nkvsh del --strict user:1 user:2\nkvsh del -y --prefix session:",
+		Args:        operands(0, -1),
+		Annotations: exits("0 deleted, 1 none was there (--strict: one was missing)"),
 		RunE: func(c *cobra.Command, args []string) error {
 			switch used := sel.isUsed(c); {
 			case used && len(args) > 0:

@@ -23,10 +23,9 @@ is left, unless somebody changed the key meanwhile. A key that is not there
 begins empty; an expiry stays. The line feed that editors put at the end is
 taken off again if the value had none. What could not be written is kept in a
 file, which is named.`,
-		Example:           "kvsh edit user:1\nkvsh --dry-run edit text",
-		Args:              operands(1, 1),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0 written, 1 unchanged, 6 changed by somebody meanwhile"),
+		Example:     "kvsh edit user:1\nkvsh --dry-run edit text",
+		Args:        operands(1, 1),
+		Annotations: exits("0 written, 1 unchanged, 6 changed by somebody meanwhile"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.edit(c.Context(), args[0])
 		},

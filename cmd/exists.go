@@ -13,13 +13,12 @@ import (
 func newExists(s *Session) *cobra.Command {
 	var at moment
 	c := &cobra.Command{
-		Use:               "exists KEY…",
-		Short:             "Answer by the exit code whether keys are there",
-		Example:           "kvsh exists user:1\nkvsh exists --at 1 user:1",
-		Args:              operands(1, -1),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0 all are there, 1 one is missing"),
-		RunE:              func(c *cobra.Command, args []string) error { return s.exists(c.Context(), args, at) },
+		Use:         "exists KEY…",
+		Short:       "Answer by the exit code whether keys are there",
+		Example:     "kvsh exists user:1\nkvsh exists --at 1 user:1",
+		Args:        operands(1, -1),
+		Annotations: brief(exits("0 all are there, 1 one is missing")),
+		RunE:        func(c *cobra.Command, args []string) error { return s.exists(c.Context(), args, at) },
 	}
 	at.bindAt(c)
 	return c

@@ -33,10 +33,9 @@ one. Formats: jsonl (the default), json, csv, tsv, kvsh, nul, env, dump
 all there is: what has an expiry, or is in a family, is refused unless --bare
 leaves that out. With -o the file appears whole or not at all; its name says the
 format if --format does not, and .gz or .zst at the end compresses it.`,
-		Example:           "kvsh export --prefix user:\nkvsh export --format csv 'user:*'\nkvsh export -o backup.jsonl.zst\nkvsh export --at 1",
-		Args:              operands(0, 1),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0, 1 no such revision, 3 the file cannot be written, 7 the format cannot hold the data"),
+		Example:     "kvsh export --prefix user:\nkvsh export --format csv 'user:*'\nkvsh export -o backup.jsonl.zst\nkvsh export --at 1",
+		Args:        operands(0, 1),
+		Annotations: exits("0, 1 no such revision, 3 the file cannot be written, 7 the format cannot hold the data"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				sel.pattern = args[0]

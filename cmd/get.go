@@ -29,10 +29,9 @@ func newGet(s *Session) *cobra.Command {
 		Long: `Prints the values in the order asked. Into a file or pipe the value of one key
 goes byte for byte; on a terminal, in the shell and in scripts, and after each
 of several values, there is a newline.`,
-		Example:           "kvsh get user:1\nkvsh get user:1 user:2\nkvsh get --default none user:9\nkvsh get --json user:1\nkvsh get --at 1 user:1",
-		Args:              operands(1, -1),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0 all are there, 1 a key is missing, or there is no such revision"),
+		Example:     "kvsh get user:1\nkvsh get user:1 user:2\nkvsh get --default none user:9\nkvsh get --json user:1\nkvsh get --at 1 user:1",
+		Args:        operands(1, -1),
+		Annotations: brief(exits("0 all are there, 1 a key is missing, or there is no such revision")),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.hasFallback = c.Flags().Changed("default")
 			return s.get(c.Context(), args, o)

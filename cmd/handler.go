@@ -189,13 +189,12 @@ func (s *Session) listHandlers(ctx context.Context) error {
 func newHandlerShow(s *Session) *cobra.Command {
 	var version int
 	c := &cobra.Command{
-		Use:               "show NAME",
-		Short:             "Print the source of a handler",
-		Long:              `Prints the source of a handler, byte for byte as it was added.`,
-		Example:           "kvsh handler show transfer\nkvsh handler show transfer --version 1",
-		Args:              operands(1, 1),
-		ValidArgsFunction: completeHandler(s),
-		Annotations:       exits("0, 1 no such handler"),
+		Use:         "show NAME",
+		Short:       "Print the source of a handler",
+		Long:        `Prints the source of a handler, byte for byte as it was added.`,
+		Example:     "kvsh handler show transfer\nkvsh handler show transfer --version 1",
+		Args:        operands(1, 1),
+		Annotations: exits("0, 1 no such handler"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("version") && version < 1 {
 				return usageOf(c, "--version: versions begin at 1")
@@ -220,13 +219,12 @@ func newHandlerShow(s *Session) *cobra.Command {
 
 func newHandlerRm(s *Session) *cobra.Command {
 	c := &cobra.Command{
-		Use:               "rm NAME",
-		Short:             "Delete a handler with all its versions",
-		Long:              `Deletes a handler with all its versions and prints how many there were.`,
-		Example:           "kvsh handler rm transfer\nkvsh handler rm --dry-run transfer",
-		Args:              operands(1, 1),
-		ValidArgsFunction: completeHandler(s),
-		Annotations:       exits("0, 1 no such handler"),
+		Use:         "rm NAME",
+		Short:       "Delete a handler with all its versions",
+		Long:        `Deletes a handler with all its versions and prints how many there were.`,
+		Example:     "kvsh handler rm transfer\nkvsh handler rm --dry-run transfer",
+		Args:        operands(1, 1),
+		Annotations: exits("0, 1 no such handler"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := s.removeHandler(c.Context(), args[0]); err != nil {
 				return named("handler rm", args[0], noHandler(err))
@@ -254,26 +252,4 @@ func (s *Session) removeHandler(ctx context.Context, name string) error {
 		return err
 	}
 	return s.acknowledge(w)
-}
-
-// completeHandler completes the name of a handler as the first word.
-func completeHandler(s *Session) cobra.CompletionFunc {
-	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		ctx := c.Context()
-		if ctx == nil {
-			ctx = context.Background()
-		}
-		var names []string
-		err := s.view(ctx, func(tx engine.Tx) error {
-			all, err := handler.List(ctx, tx)
-			for i := range all {
-				names = append(names, all[i].Name)
-			}
-			return err
-		})
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
 }

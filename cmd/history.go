@@ -18,10 +18,9 @@ func newHistory(s *Session) *cobra.Command {
 		Short: "List what was written to a key, the newest first",
 		Long: `Lists the versions of a key as far as history is kept: revision, time, what was
 done, size and value. With --json the values are whole, and each has its expiry.`,
-		Example:           "kvsh history user:1\nkvsh history --limit 3 --json user:1",
-		Args:              operands(1, 1),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0, 1 nothing is known of the key"),
+		Example:     "kvsh history user:1\nkvsh history --limit 3 --json user:1",
+		Args:        operands(1, 1),
+		Annotations: exits("0, 1 nothing is known of the key"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if limit < 0 {
 				return usageOf(c, "--limit %d: below zero", limit)

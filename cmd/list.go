@@ -28,9 +28,8 @@ flags holds together with it.
 ` + momentHelp,
 		Example: "kvsh list\nkvsh list 'user:*'\nkvsh list -l --suffix :name\n" +
 			"kvsh list -v --prefix user: --limit 10 --reverse\nkvsh list --at 1",
-		Args:              operands(0, 1),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0, 1 no such revision"),
+		Args:        operands(0, 1),
+		Annotations: exits("0, 1 no such revision"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				sel.pattern = args[0]

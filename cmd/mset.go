@@ -14,12 +14,11 @@ import (
 func newMset(s *Session) *cobra.Command {
 	var ifAbsent bool
 	c := &cobra.Command{
-		Use:               "mset KEY VALUE…",
-		Short:             "Write several keys in one transaction",
-		Example:           "kvsh mset user:3 Edsger user:4 Barbara\nkvsh mset --if-absent a 1 b 2",
-		Args:              operands(2, -1),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0 all are written, 1 --if-absent and a key is there: none is written"),
+		Use:         "mset KEY VALUE…",
+		Short:       "Write several keys in one transaction",
+		Example:     "kvsh mset user:3 Edsger user:4 Barbara\nkvsh mset --if-absent a 1 b 2",
+		Args:        operands(2, -1),
+		Annotations: exits("0 all are written, 1 --if-absent and a key is there: none is written"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args)%2 != 0 {
 				return usageOf(c, "key %s has no VALUE", quoted(args[len(args)-1]))

@@ -41,7 +41,7 @@ func (s *Session) options() (format.Options, error) {
 	if s.OutTerminal && !s.redirected {
 		o.Terminal = true
 		o.Width = s.Width()
-		o.Color = s.colors()
+		o.Color = s.colors() && s.Getenv("TERM") != "" // else nobody said what it can show
 	} else if s.Getenv("CLICOLOR_FORCE") != "" && s.Getenv("CLICOLOR_FORCE") != "0" {
 		o.Color = s.colors()
 	}

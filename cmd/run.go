@@ -44,6 +44,9 @@ func reason(ctx context.Context, err error) error {
 
 // runProcess finds the door: a command, -c and -f, or stdin.
 func (s *Session) runProcess(ctx context.Context, args []string) error {
+	if asked, err := s.answerTab(ctx, args); asked {
+		return err
+	}
 	args = s.takeDatabase(args)
 	root := newRoot(s, args, s.set.bindDoor)
 	root.RunE = func(c *cobra.Command, rest []string) error {
@@ -53,6 +56,7 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 		case s.set.showVersion:
 			return s.version()
 		}
+		s.watchSignals()
 		// The lines to come have trees of their own.
 		return s.runDoor(c.Context())
 	}
@@ -62,6 +66,9 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 			return usagef("a command and -c or -f exclude each other: %q", commandName(c))
 		}
 		alone = c.HasParent()
+		if alone && !isBrief(c) {
+			s.watchSignals()
+		}
 		return nil
 	}
 	ctx, cancel := s.withTimeout(ctx, args)
@@ -74,6 +81,13 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 	return err
 }
 
+// watchSignals lets a signal end what is running in order, from now on.
+func (s *Session) watchSignals() {
+	if s.WatchSignals != nil {
+		s.WatchSignals()
+	}
+}
+
 // takeDatabase takes the first word out of the arguments if it names the
 // database.
 func (s *Session) takeDatabase(args []string) []string {
@@ -84,11 +98,7 @@ func (s *Session) takeDatabase(args []string) []string {
 	set := s.set // the flags are only looked at here
 	set.bind(root)
 	set.bindDoor(root)
-	first := 0
-	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
-		first = 1 // completing a line completes what stands behind
-	}
-	for i := first; i < len(args); i++ {
+	for i := 0; i < len(args); i++ {
 		word := args[i]
 		switch {
 		case word == "--":

@@ -32,6 +32,10 @@ type Streams struct {
 	// KeepInterrupts is called when the shell begins: from then on Ctrl-C ends
 	// a command and no longer the context of the process. It may be nil.
 	KeepInterrupts func()
+
+	// WatchSignals is called, once, before a command that Ctrl-C, SIGTERM and a
+	// closed pipe must not cut off. It may be nil. See isBrief.
+	WatchSignals func()
 }
 
 // door is the way by which a command came in.
@@ -79,10 +83,6 @@ type Session struct {
 	// reading is the state for reads that were sent together, see runReads.
 	reading engine.Tx
 	use     *string // the family that use chose in this line; nil: none
-
-	// completing says that the shell asks what completes a word. Keys are then
-	// not looked up at once: keysWanted says that they would have been.
-	completing, keysWanted bool
 
 	tabTime time.Duration // that Tab may take for keys; 0: levelsTime
 

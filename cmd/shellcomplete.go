@@ -2,21 +2,66 @@ package cmd
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"kvsh/engine"
+	"kvsh/format"
 	"kvsh/repl"
 )
 
+// A lookup finds what may complete a word. It may run beside the session: it
+// uses only a store, which any number may use.
+type lookup func(context.Context) repl.Completion
+
+// kind is what a word names, and so what completes it.
+type kind uint8
+
+const (
+	kindNone kind = iota
+	kindKeys
+	kindFiles
+	kindSnapshots // files, too
+	kindFamilies
+	kindHandlers
+	kindRevisions
+	kindStates // revisions, or snapshots
+	kindSettings
+	kindQuarantine
+	kindFormats
+	kindCommands // what help explains
+)
+
+// placeholders are the kinds of the words in the usage of a command or flag.
+// Those that are not here take what nobody can know.
+var placeholders = map[string]kind{
+	"KEY": kindKeys, "PREFIX": kindKeys, "PATTERN": kindKeys, "FROM": kindKeys, "TO": kindKeys,
+	"FILE": kindFiles, "PATH": kindFiles, "DIR": kindFiles, "FILE|DIR": kindFiles, "DB": kindFiles,
+	"REV": kindRevisions, "REV[..REV": kindRevisions, "R": kindRevisions,
+	"A": kindStates, "B": kindStates,
+	"COMMAND": kindCommands,
+}
+
+// namedKinds are the kinds of the words that are called NAME, or FILE in snapshot:
+// it depends on the command.
+var namedKinds = map[string]kind{
+	"cf rm": kindFamilies, "use": kindFamilies,
+	"config":          kindSettings,
+	"quarantine show": kindQuarantine, "quarantine restore": kindQuarantine, "quarantine rm": kindQuarantine,
+	"handler show": kindHandlers, "handler rm": kindHandlers, "handler add": kindHandlers, "call": kindHandlers,
+	"snapshot verify": kindSnapshots, "snapshot rm": kindSnapshots, "snapshot restore": kindSnapshots,
+}
+
+// flagKinds are the kinds of flags whose placeholder says too little.
+var flagKinds = map[string]kind{
+	"prefix": kindKeys, "cf": kindFamilies, "format": kindFormats, "file": kindFiles,
+	"to-rev": kindRevisions, "if-rev": kindRevisions,
+}
+
 // complete says what finds the words that may stand at the end of a line of the
-// shell. Whatever concerns the session is asked for here; the function that it
-// returns runs beside it and uses only a store, which any number may use.
+// shell; nil: nothing does. Whatever concerns the session is asked for here.
 func (s *Session) complete(words *lineWords, line string) func(context.Context) repl.Completion {
 	before, word, _, ok := repl.WordAt(line)
 	if !ok {
@@ -25,104 +70,238 @@ func (s *Session) complete(words *lineWords, line string) func(context.Context) 
 	if isDot(before) {
 		return s.completeDot(before, word)
 	}
+	find, _ := s.completeWord(words, before, word)
+	return find
+}
+
+// A typedLine is what the words before the one to complete come to.
+type typedLine struct {
+	c        *cobra.Command // the root as long as there is no other one
+	operands []string
+	flag     *pflag.Flag // whose value the word is, or nil
+	ended    bool        // -- came before
+	family   string      // that --cf names, or that of the session
+}
+
+// typed looks at the words before one; ok is false behind an unknown command.
+func (s *Session) typed(words *lineWords, before []string) (l typedLine, ok bool) {
 	c, first, behind := words.find(before)
+	l = typedLine{c: c, family: s.set.Family}
 	switch {
 	case c == nil && first < behind:
-		return nil // behind an unknown command
+		return l, false
 	case c == nil:
-		c = words.root
+		l.c = words.root
 	}
-	if n := len(before); n > 0 && (n > behind || c == words.root) {
-		if f := findFlag(c, before[n-1]); f != nil && f.NoOptDefVal == "" && !strings.Contains(before[n-1], "=") {
-			return s.completeFlagValue(f, word)
+	for i := 0; i < len(before); i++ {
+		if i >= first && i < behind {
+			continue
+		}
+		word := before[i]
+		f := findFlag(l.c, word)
+		switch {
+		case l.ended || !strings.HasPrefix(word, "-") || word == "-":
+			l.operands = append(l.operands, word)
+		case word == "--":
+			l.ended = true
+		case f == nil || f.NoOptDefVal != "":
+		case strings.Contains(word, "="):
+			s.noteFlag(&l, f, word[strings.Index(word, "=")+1:])
+		case i+1 < len(before):
+			i++
+			s.noteFlag(&l, f, before[i])
+		default:
+			l.flag = f
 		}
 	}
-	if strings.HasPrefix(word, "-") && !slices.Contains(before, "--") {
-		return fixed(word, flagCandidates(c))
+	return l, true
+}
+
+// noteFlag keeps the value of a flag that matters for what follows. The shell
+// stays with its own database: to open another one would close that.
+func (s *Session) noteFlag(l *typedLine, f *pflag.Flag, value string) {
+	switch {
+	case f.Name == "cf":
+		l.family = value
+	case f.Name == "db" && s.door != doorShell:
+		s.set.DB = value
 	}
-	if c == words.root || c.Name() == "help" {
-		return fixed(word, words.names())
-	}
-	family := s.set.Family
-	for i, w := range before[:len(before)-1] {
-		if w == "--cf" {
-			family = before[i+1]
+}
+
+// completeWord says what completes a word behind others, and of which kind that
+// is, for those who complete some of them by their own means.
+func (s *Session) completeWord(words *lineWords, before []string, word string) (lookup, kind) {
+	l, ok := s.typed(words, before)
+	switch {
+	case !ok:
+		return nil, kindNone
+	case l.flag != nil:
+		return s.completeFlag(&l, l.flag, word)
+	case strings.HasPrefix(word, "-") && !l.ended:
+		if name, value, ok := strings.Cut(word, "="); ok {
+			f := findFlag(l.c, name)
+			if f == nil {
+				return nil, kindNone
+			}
+			find, k := s.completeFlag(&l, f, value)
+			return behind(name+"=", find), k
 		}
+		return fixed(word, flagCandidates(l.c)), kindNone
+	case l.c == words.root:
+		return fixed(word, words.names(s.door == doorShell)), kindNone
 	}
-	return s.completeOperand(c, family, before[behind:], word)
+	return s.completeOperand(words, &l, word)
+}
+
+// behind puts the same text before all that is found.
+func behind(text string, find lookup) lookup {
+	if find == nil {
+		return nil
+	}
+	return func(ctx context.Context) repl.Completion {
+		found := find(ctx)
+		for i := range found.Candidates {
+			found.Candidates[i].Text = text + found.Candidates[i].Text
+		}
+		if found.Greatest != "" {
+			found.Greatest = text + found.Greatest
+		}
+		return found
+	}
 }
 
 // completeOperand completes an operand of a command behind others.
-func (s *Session) completeOperand(c *cobra.Command, family string, before []string, word string) func(context.Context) repl.Completion {
-	switch {
-	case c.HasAvailableSubCommands():
-		if len(before) > 0 {
-			return nil
+func (s *Session) completeOperand(words *lineWords, l *typedLine, word string) (lookup, kind) {
+	c, n := l.c, len(l.operands)
+	if c.HasAvailableSubCommands() {
+		if n > 0 {
+			return nil, kindNone
 		}
-		return fixed(word, children(c))
-	case len(c.ValidArgs) > 0:
-		return fixed(word, plainCandidates(c.ValidArgs...))
-	case c.ValidArgsFunction != nil:
-		s.keysWanted = false
-		c.SetContext(context.Background())
-		s.completing = true
-		texts, _ := c.ValidArgsFunction(c, before, word)
-		s.completing = false
-		if s.keysWanted {
-			return s.completeLevels(family, word)
-		}
-		return fixed(word, plainCandidates(texts...))
-	case strings.Contains(c.Use, "FILE"), strings.Contains(c.Use, "PATH"):
-		return s.completeFiles(word)
+		return fixed(word, children(c)), kindNone
 	}
-	return nil
+	if len(c.ValidArgs) > 0 {
+		return fixed(word, plainCandidates(c.ValidArgs...)), kindNone
+	}
+	name := placeholder(c, n)
+	k := placeholders[name]
+	if own, ok := namedKinds[commandName(c)]; ok && (name == "NAME" || k == kindFiles) {
+		k = own
+	}
+	switch {
+	case l.ended && strings.Contains(c.Use, "CMD"):
+		k = kindFiles
+	case commandName(c) == "mset" && n%2 == 0:
+		k = kindKeys
+	case commandName(c) == "config" && n == 1:
+		return fixed(word, plainCandidates(settingValues[l.operands[0]]...)), kindNone
+	}
+	return s.completeKind(words, l, k, word), k
 }
 
-// completeFlagValue completes what stands behind a flag.
-func (s *Session) completeFlagValue(f *pflag.Flag, word string) func(context.Context) repl.Completion {
+// placeholder is the name of operand n in the usage of a command, or empty.
+func placeholder(c *cobra.Command, n int) string {
+	var names []string
+	for _, name := range strings.Fields(c.Use)[1:] {
+		if name == "--" || name == "|" || strings.HasPrefix(name, "[--") {
+			break
+		}
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	if n >= len(names) {
+		if !strings.Contains(names[len(names)-1], "…") {
+			return ""
+		}
+		n = len(names) - 1
+	}
+	// [N|KEY] is a key, or what cannot be completed.
+	return strings.TrimPrefix(strings.Trim(names[n], "[]…"), "N|")
+}
+
+// completeFlag completes the value of a flag.
+func (s *Session) completeFlag(l *typedLine, f *pflag.Flag, word string) (lookup, kind) {
 	name, _ := pflag.UnquoteUsage(f)
+	k, ok := flagKinds[f.Name]
 	switch {
 	case f.Name == "mode":
 		_, modes, _ := strings.Cut(f.Usage, ": ")
-		return fixed(word, plainCandidates(strings.Fields(modes)...))
-	case f.Name == "cf":
+		return fixed(word, plainCandidates(strings.Fields(modes)...)), kindNone
+	case f.Name == "on-conflict":
+		return fixed(word, plainCandidates("replace", "keep", "fail")), kindNone
+	case f.Name == "key" || (name == "A" || name == "B") && l.c.Flags().Lookup("after") != nil:
+		k = kindKeys
+	case !ok:
+		k = placeholders[name]
+	}
+	return s.completeKind(nil, l, k, word), k
+}
+
+// completeKind completes a word of a kind.
+func (s *Session) completeKind(words *lineWords, l *typedLine, k kind, word string) lookup {
+	switch k {
+	case kindKeys:
+		return s.completeLevels(l.family, word)
+	case kindFiles:
+		return s.completeFiles(word, "")
+	case kindSnapshots:
+		return s.completeFiles(word, snapshotSuffix, incrementSuffix)
+	case kindFamilies:
 		return s.completeFamilies(word)
-	case f.Name == "prefix":
-		return s.completeLevels(s.set.Family, word)
-	case name == "FILE", name == "PATH", name == "DIR", name == "DB":
-		return s.completeFiles(word)
+	case kindHandlers:
+		return s.completeHandlers(word)
+	case kindRevisions:
+		return s.completeRevisions(word)
+	case kindStates:
+		return either(s.completeRevisions(word), s.completeFiles(word, snapshotSuffix))
+	case kindSettings:
+		return s.completeSettings(word)
+	case kindQuarantine:
+		return s.completeQuarantine(word)
+	case kindFormats:
+		return fixed(word, plainCandidates(format.FormatNames()...))
+	case kindCommands:
+		return fixed(word, words.names(false))
 	}
 	return nil
 }
 
 // fixed is the candidates of a list that begin with a word.
-func fixed(word string, all []repl.Candidate) func(context.Context) repl.Completion {
-	var some []repl.Candidate
-	for _, c := range all {
-		if strings.HasPrefix(c.Text, word) {
-			some = append(some, c)
-		}
-	}
+func fixed(word string, all []repl.Candidate) lookup {
+	some := slices.DeleteFunc(slices.Clone(all), func(c repl.Candidate) bool { return !strings.HasPrefix(c.Text, word) })
 	return func(context.Context) repl.Completion { return repl.Completion{Candidates: some} }
 }
 
 func plainCandidates(texts ...string) []repl.Candidate {
 	all := make([]repl.Candidate, 0, len(texts))
 	for _, text := range texts {
-		// The shells outside take a description behind a tab.
-		text, note, _ := strings.Cut(text, "\t")
-		all = append(all, repl.Candidate{Text: text, Note: note})
+		all = append(all, repl.Candidate{Text: text})
 	}
 	return all
 }
 
-// names is the commands with what they do.
-func (w *lineWords) names() []repl.Candidate {
+// names is the commands with what they do, and perhaps those that only the
+// shell has.
+func (w *lineWords) names(shell bool) []repl.Candidate {
 	all := children(w.root)
-	for _, name := range shellWords() {
-		all = append(all, repl.Candidate{Text: name})
+	if shell {
+		all = append(all, w.s.shellOnly()...)
 	}
 	return all
+}
+
+// shellOnly is the commands that only the shell has, with what they do or stand
+// for.
+func (s *Session) shellOnly() []repl.Candidate {
+	var all []repl.Candidate
+	for _, d := range dotCommands() {
+		all = append(all, repl.Candidate{Text: d.name, Note: d.short})
+	}
+	for _, name := range aliasNames(s) {
+		all = append(all, repl.Candidate{Text: name, Note: strings.Join(s.shell.aliases[name], " ")})
+	}
+	return append(all, plainCandidates(exitWords...)...)
 }
 
 func children(c *cobra.Command) []repl.Candidate {
@@ -149,65 +328,4 @@ func flagCandidates(c *cobra.Command) []repl.Candidate {
 	c.NonInheritedFlags().VisitAll(add)
 	c.InheritedFlags().VisitAll(add)
 	return all
-}
-
-// completeFiles completes the name of a file, a directory at a time.
-func (s *Session) completeFiles(word string) func(context.Context) repl.Completion {
-	if s.set.Safe {
-		return nil
-	}
-	dir, base := filepath.Split(word)
-	return func(context.Context) repl.Completion {
-		var found repl.Completion
-		in := dir
-		if in == "" {
-			in = "."
-		}
-		entries, err := os.ReadDir(in)
-		if err != nil {
-			return found
-		}
-		for _, e := range entries {
-			if !strings.HasPrefix(e.Name(), base) || base == "" && strings.HasPrefix(e.Name(), ".") {
-				continue
-			}
-			c := repl.Candidate{Text: dir + e.Name(), Partial: e.IsDir()}
-			if e.IsDir() {
-				c.Text += "/"
-			}
-			if len(found.Candidates) == completionLimit {
-				found.Greatest = c.Text // entries are sorted; the last of them stays
-				continue
-			}
-			found.Candidates = append(found.Candidates, c)
-		}
-		return found
-	}
-}
-
-// completeStore is the store to complete from, or nil. It is the newest state:
-// what the open transaction queued is not there, but looking at it would make
-// the commit depend on keys that nobody read.
-func (s *Session) completeStore() engine.Store {
-	store, err := s.open(context.Background(), toRead)
-	if err != nil {
-		return nil // Tab is no place for messages
-	}
-	return store
-}
-
-// completeFamilies completes the name of a column family.
-func (s *Session) completeFamilies(word string) func(context.Context) repl.Completion {
-	store := s.completeStore()
-	if store == nil {
-		return nil
-	}
-	return func(ctx context.Context) (found repl.Completion) {
-		_ = store.View(ctx, engine.Newest, func(tx engine.Tx) error {
-			families, err := tx.Families(ctx)
-			found = fixed(word, plainCandidates(families...))(ctx)
-			return err
-		})
-		return found
-	}
 }

@@ -27,10 +27,9 @@ func newShow(s *Session) *cobra.Command {
 indented, with its numbers and strings byte for byte; other text as text;
 the rest as a hex dump. With --json it is one object for programs, which holds
 the value as it is.`,
-		Example:           "kvsh show user:1\nkvsh show --hex text\nkvsh show --at 1 user:1",
-		Args:              operands(1, 1),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0, 1 key not found, or no such revision"),
+		Example:     "kvsh show user:1\nkvsh show --hex text\nkvsh show --at 1 user:1",
+		Args:        operands(1, 1),
+		Annotations: exits("0, 1 key not found, or no such revision"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.show(c.Context(), args[0], hex, at)
 		},

@@ -25,10 +25,9 @@ func newTree(s *Session) *cobra.Command {
 many keys are in each and how many bytes they and their values have. The last
 row is the total. Values are not read. The flags of a selection choose which
 keys count.`,
-		Example:           "kvsh tree\nkvsh tree user: --depth 1\nkvsh tree --sep /\nkvsh tree --at 1",
-		Args:              operands(0, 1),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0, 1 no such revision"),
+		Example:     "kvsh tree\nkvsh tree user: --depth 1\nkvsh tree --sep /\nkvsh tree --at 1",
+		Args:        operands(0, 1),
+		Annotations: exits("0, 1 no such revision"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if sep == "" {
 				return usageOf(c, "--sep: empty")

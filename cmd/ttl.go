@@ -17,10 +17,9 @@ func newTTL(s *Session) *cobra.Command {
 		Short: "Show or set when a key expires",
 		Long: `Shows how long a key has to live, or none. With DUR, a time span like 90s, 10m,
 1h30m, 7d or 2w, the key is gone after so long; with none it stays.`,
-		Example:           "kvsh ttl user:1\nkvsh ttl user:1 1h30m\nkvsh ttl user:1 none",
-		Args:              operands(1, 2),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0, 1 key not found"),
+		Example:     "kvsh ttl user:1\nkvsh ttl user:1 1h30m\nkvsh ttl user:1 none",
+		Args:        operands(1, 2),
+		Annotations: exits("0, 1 key not found"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return s.showTTL(c.Context(), args[0])

@@ -32,10 +32,9 @@ it is a redo. A value that has expired since stays away.
 
 Keys that were changed since the commit that is to be undone are listed and
 nothing is written; -f writes them back too. --dry-run shows what would change.`,
-		Example:           "kvsh undo\nkvsh undo --to 1\nkvsh --dry-run undo user:1",
-		Args:              operands(0, 1),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0, 1 nothing to undo, or its history is gone, 6 a key was changed since"),
+		Example:     "kvsh undo\nkvsh undo --to 1\nkvsh --dry-run undo user:1",
+		Args:        operands(0, 1),
+		Annotations: exits("0, 1 nothing to undo, or its history is gone, 6 a key was changed since"),
 		RunE: func(c *cobra.Command, args []string) error {
 			e, err := s.undoOptions(c, args, &o)
 			if err != nil {

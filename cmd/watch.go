@@ -37,10 +37,9 @@ With CMD it runs that for each change, one after the other, with KVSH_OP (set or
 del), KVSH_KEY, KVSH_REV and KVSH_VALUE, and ends when CMD fails. The value also
 is the stdin of CMD; it is there alone if a variable cannot hold it, for a NUL
 in it or its size.`,
-		Example:           "kvsh watch --from 1 --limit 2 'user:*'\nkvsh watch --from 1 --limit 1 text -- true",
-		Args:              beforeProgram(0, 1, false),
-		ValidArgsFunction: completeKeys(s),
-		Annotations:       exits("0 --limit reached, 1 the history of R is gone, 3 the database is gone, 7 a key holds NUL, 130 Ctrl-C, that of CMD"),
+		Example:     "kvsh watch --from 1 --limit 2 'user:*'\nkvsh watch --from 1 --limit 1 text -- true",
+		Args:        beforeProgram(0, 1, false),
+		Annotations: exits("0 --limit reached, 1 the history of R is gone, 3 the database is gone, 7 a key holds NUL, 130 Ctrl-C, that of CMD"),
 		RunE: func(c *cobra.Command, args []string) error {
 			before, program := childWords(c, args)
 			if len(before) > 0 {

@@ -360,14 +360,17 @@ func (r *keyRun) match(from, to int, ok func([]byte) bool, hits []uint32) []uint
 // load fills v with version i, without its value.
 func (r *keyRun) load(i int, as assigned, v *version) {
 	r.loadKey(i, v)
+	v.value = nil
 	r.loadMeta(i, as, v)
 }
 
-// loadKey fills in what all versions of a run have of their own.
-func (r *keyRun) loadKey(i int, v *version) {
-	v.key, v.value = r.key(i), nil
-	from, to := r.cols[colValueEnd].span(i)
+// loadKey fills in what all versions of a run have of their own but the value,
+// and returns where in the value run that lies.
+func (r *keyRun) loadKey(i int, v *version) (from, to uint64) {
+	v.key = r.key(i)
+	from, to = r.cols[colValueEnd].span(i)
 	v.size = int(to - from)
+	return from, to
 }
 
 // uniform reports whether loadMeta gives the same for every version.

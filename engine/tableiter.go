@@ -88,11 +88,12 @@ func (it *tableIter) next() bool {
 
 // load makes version i of the block current.
 func (it *tableIter) load(i int) bool {
-	it.run.loadKey(i, &it.v)
+	from, to := it.run.loadKey(i, &it.v)
 	if !it.uniform {
 		it.run.loadMeta(i, it.t.as, &it.v)
 	}
 	if it.o.keysOnly || it.v.deleted {
+		it.v.value = nil
 		return true
 	}
 	if !it.hasVals {
@@ -101,7 +102,6 @@ func (it *tableIter) load(i int) bool {
 		}
 		it.hasVals = true
 	}
-	from, to := it.run.cols[colValueEnd].span(i)
 	it.v.value = it.values[from:to:to]
 	return true
 }

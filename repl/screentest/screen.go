@@ -102,7 +102,14 @@ func (e *emulator) print(text string) {
 	g := displaywidth.StringGraphemes(text)
 	for g.Next() {
 		w := g.Width()
-		if w == 0 {
+		switch i := strings.IndexAny(g.Value(), "\uff9e\uff9f"); {
+		case w == 0:
+			continue
+		case i > 0: // marks of halfwidth kana have columns of their own
+			e.print(g.Value()[:i])
+			for _, mark := range g.Value()[i:] {
+				e.print(string(mark))
+			}
 			continue
 		}
 		if e.full || e.column+w > e.columns {

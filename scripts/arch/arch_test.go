@@ -21,12 +21,13 @@ const module = "kvsh"
 // A directory may always import itself and what is below it. scripts is above
 // everything: it may import all, and nothing may import it.
 var arrows = map[string][]string{
-	"":       {"cmd"}, // main.go
-	"cmd":    {"repl", "format", "engine", "man"},
-	"repl":   {},
-	"format": {},
-	"engine": {},
-	"man":    {}, // knows roff alone
+	"":            {"cmd"}, // main.go
+	"cmd":         {"repl", "format", "engine", "man", "completions"},
+	"repl":        {},
+	"format":      {},
+	"engine":      {},
+	"man":         {}, // knows roff alone
+	"completions": {}, // knows other shells alone
 }
 
 // libraries names the one directory that may use each library, or the few
