@@ -183,6 +183,11 @@ func (s *Session) takeOnce() redirection {
 	return r
 }
 
+// runOnce runs a line with its data going where .once said.
+func (s *Session) runOnce(ctx context.Context, words []string) error {
+	return s.redirect(ctx, s.takeOnce(), func() error { return s.runLine(ctx, words) })
+}
+
 // A sink is where data goes between two .output.
 type sink struct {
 	redirection
