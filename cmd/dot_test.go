@@ -150,6 +150,23 @@ func TestOpen(t *testing.T) {
 			t.Errorf("get behind %s = %q, want the database before", line, got)
 		}
 	}
+	damaged := filepath.Join(dir, "damaged.kv")
+	invoke(t, "set a 1; set b 2; set c 3", "-d", damaged)
+	segment := filepath.Join(damaged, "log", "00000000000000000001")
+	b, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[80] ^= 1
+	if err := os.WriteFile(segment, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, said := prompted(t, s, out, errs, ".open "+damaged); !strings.Contains(said, "opened read-only") || !s.set.ReadOnly {
+		t.Errorf(".open of a damaged database says %q, want that it is read-only", said)
+	}
+	if got, said := prompted(t, s, out, errs, ".open "+one+"; set a 2; get a"); got != "2\n" {
+		t.Errorf("behind a damaged database: %q, %q, want that it writes again", got, said)
+	}
 	s.set.Safe = true
 	if _, said := prompted(t, s, out, errs, ".open mem:"); !strings.Contains(said, "refused by --safe") {
 		t.Errorf("under --safe .open says %q", said)
@@ -322,7 +339,9 @@ func TestMarkIsBelowAWord(t *testing.T) {
 		"incr text":                   "  incr text\n       ^\n",
 		"get none; shell a":           "  get none; shell a\n                  ^\n",
 		"incr visits x":               "  incr visits x\n              ^\n",
+		"shell x x":          "",
 		"get none":                    "",
+		"shell x x":                   "",
 		"set --ttl soon k v":          "  set --ttl soon k v\n            ^\n",
 		"list -m loud":                "  list -m loud\n          ^\n",
 		"ttl text soon":               "  ttl text soon\n           ^\n",
@@ -447,5 +466,22 @@ func TestDeletionInWords(t *testing.T) {
 		if got := s.deletion(c.n, &c.sel); got != c.want {
 			t.Errorf("deletion(%d, %+v) = %q, want %q", c.n, c.sel, got, c.want)
 		}
+	}
+}
+
+// A file of .read that ends with an error leaves the transaction of the shell
+// open.
+func TestReadInTransaction(t *testing.T) {
+	s, out, errs := promptSession(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("set a 1\nbogus\nset a 2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, said := prompted(t, s, out, errs, "begin; .read "+file)
+	if want := "kvsh: " + file + ":2:1: unknown command \"bogus\"\nhint: \"help\" lists the commands\n"; said != want {
+		t.Errorf(".read says %q, want %q", said, want)
+	}
+	if got, said := prompted(t, s, out, errs, "commit; get a"); got != "1\n" {
+		t.Errorf("what was read before the error is %q, %q, want 1", got, said)
 	}
 }
