@@ -339,7 +339,6 @@ func TestMarkIsBelowAWord(t *testing.T) {
 		"incr text":                   "  incr text\n       ^\n",
 		"get none; shell a":           "  get none; shell a\n                  ^\n",
 		"incr visits x":               "  incr visits x\n              ^\n",
-		"shell x x":          "",
 		"get none":                    "",
 		"shell x x":                   "",
 		"set --ttl soon k v":          "  set --ttl soon k v\n            ^\n",
