@@ -235,7 +235,7 @@ func unknownCommand(c *cobra.Command, word string) error {
 	if near := likely(c, word); len(near) > 0 {
 		// Those of one distance come in the order of help, the everyday ones first.
 		e.hint = fmt.Sprintf("did you mean %q?", slices.MinFunc(near, func(a, b string) int {
-			return editDistance(word, a) - editDistance(word, b)
+			return mistyped(word, a) - mistyped(word, b)
 		}))
 	} else if c.HasParent() {
 		e.hint = fmt.Sprintf("%s has %s", c.Name(), strings.Join(childNames(c), ", "))
@@ -243,6 +243,15 @@ func unknownCommand(c *cobra.Command, word string) error {
 		e.hint = `"help" lists the commands`
 	}
 	return e
+}
+
+// mistyped is how far a word is from a name. One that was not typed to its end
+// is near.
+func mistyped(word, name string) int {
+	if len(word) > 1 && strings.HasPrefix(name, word) {
+		return 0
+	}
+	return editDistance(word, name)
 }
 
 // maxMistyped is the bytes of a word that could be a name mistyped. To compare

@@ -216,9 +216,11 @@ const slowCommand = time.Second
 // time says how long a command took, if --timer asks for it, or if it was slow
 // and nobody but the program is to blame.
 func (s *Session) time(start time.Time) {
-	took := time.Since(start)
-	isSlow := s.door == doorShell && s.ErrTerminal && took >= slowCommand && !s.shell.waited
-	if s.set.Timer || isSlow && !s.set.Quiet {
+	unasked := s.door == doorShell && s.ErrTerminal && !s.set.Quiet && !s.shell.waited
+	if !s.set.Timer && !unasked {
+		return
+	}
+	if took := time.Since(start); s.set.Timer || took >= slowCommand {
 		fmt.Fprintf(s.errs, "time: %v\n", took.Round(time.Microsecond))
 	}
 }
@@ -367,7 +369,7 @@ func (s *Session) runScript(ctx context.Context, sc script, run *scriptRun) erro
 		if s.shell.echo && err == nil {
 			fmt.Fprintln(s.errs, safeLines(c.Text()))
 		}
-		if next, ok := text.Peek(); ok && err == nil && s.isRead(c.Command) && s.isRead(next) {
+		if next, ok := text.Peek(); ok && err == nil && !s.shell.echo && s.isRead(c.Command) && s.isRead(next) {
 			err = s.runReads(ctx, c, text, run)
 		} else {
 			err = s.runScriptCommand(ctx, c, err, run)
@@ -389,10 +391,10 @@ func (s *Session) runScriptCommand(ctx context.Context, c repl.ScriptCommand, er
 	}
 	if err == nil {
 		s.words = c.Texts(s.words[:0])
-		if words := s.words; s.shell.once.kind == repl.ToOutput || isDot(words) {
-			err = s.runLine(ctx, words)
+		if s.shell.once.kind == repl.ToOutput || isDot(s.words) {
+			err = s.runLine(ctx, s.words)
 		} else {
-			err = s.redirect(ctx, s.takeOnce(), func() error { return s.runLine(ctx, words) })
+			err = s.runOnce(ctx, s.words)
 		}
 	}
 	if errors.Is(err, errQuit) {

@@ -159,6 +159,9 @@ func (e *emulator) down() {
 // escape does what the sequence at the beginning of out says and returns its
 // length.
 func (e *emulator) escape(out string) int {
+	if len(out) > 1 && (out[1] == '=' || out[1] == '>') {
+		return 2 // how the keypad is to work
+	}
 	end := 2
 	for end < len(out) && (out[end] < 0x40 || out[end] > 0x7e) {
 		end++
