@@ -238,8 +238,16 @@ func exportFamily(ctx context.Context, x format.Exporter, tx engine.Tx, family s
 }
 
 // writeFile makes a file appear whole, with what write writes, or not at all:
-// it is written under a temporary name beside its place, synced and renamed.
+// it is written under a temporary name beside its place, synced and renamed. A
+// symbolic link stays one, and what is no file, as a pipe or /dev/null, is
+// written to and not replaced.
 func writeFile(name string, write func(io.Writer) error) error {
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target
+	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return writeThrough(name, write)
+	}
 	dir := filepath.Dir(name)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*.tmp")
 	if err != nil {
@@ -267,6 +275,15 @@ func writeFile(name string, write func(io.Writer) error) error {
 		return err
 	}
 	return engine.OS.SyncDir(dir)
+}
+
+// writeThrough writes to a device or a pipe.
+func writeThrough(name string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
 }
 
 // modeOf is the mode of the file that is replaced, or that of the database it
