@@ -88,7 +88,7 @@ release: ## archives of the program for each system, in dist, the same bytes eve
 	$(GO) run ./scripts/release
 
 targets: ## build for every system, pack, install and uninstall
-	$(GO) test -count=1 ./scripts/release/
+	$(GO) test -count=1 -timeout 30m ./scripts/release/
 
 demo: build ## the main job on real data: the package list of this machine
 	scripts/demo.sh

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -110,6 +111,10 @@ func runExample(t *testing.T, base, name, example string) {
 	commands, err := repl.Split(nil, example, repl.ShellDoor)
 	if err != nil || len(commands) != 1 || commands[0].Words[0].Text != "kvsh" {
 		t.Errorf("example of %q does not call kvsh: %q, %v", name, example, err)
+		return
+	}
+	if _, err := exec.LookPath("sed"); err != nil && name == "edit" {
+		t.Logf("SKIP %s: no sed here, which is the editor", example)
 		return
 	}
 	t.Chdir(t.TempDir())

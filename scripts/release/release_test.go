@@ -43,14 +43,17 @@ func need(t *testing.T, program string) {
 	}
 }
 
-// Every system compiles and passes vet: all packages and their tests where kvsh
-// opens databases, the program where it does not.
+// Every system compiles and passes vet: for each system where kvsh opens databases
+// one architecture with all packages and their tests, for the others the program.
 func TestTargets(t *testing.T) {
 	if testing.Short() {
 		t.Skip("minutes with an empty build cache")
 	}
 	what := map[string]string{"windows/amd64": ".", "windows/arm64": "."}
 	for _, system := range targets {
+		what[system] = "."
+	}
+	for _, system := range []string{"darwin/arm64", "freebsd/amd64"} { // linux is tested
 		what[system] = "./..."
 	}
 	for _, system := range slices.Sorted(maps.Keys(what)) {
