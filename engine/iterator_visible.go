@@ -23,6 +23,7 @@ type visible struct {
 	table   *tableIter // src, if it is one: most scans end in a single table
 	at      Rev
 	now     int64
+	plain   bool     // what is left of the block of table is visible, all of it
 	v       *version // cur, but for a table
 	key     []byte   // the key that is decided, if any; a slice of src
 	decided bool
@@ -39,14 +40,23 @@ func (s *visible) err() error { return s.src.err() }
 func (s *visible) close()     { s.src.close() }
 
 func (s *visible) next() bool {
+	if s.plain {
+		if s.table.more() {
+			return s.table.next()
+		}
+		s.plain, s.key = false, s.table.v.key
+	}
 	for v := s.step(); v != nil; v = s.step() {
 		if v.rev > s.at || s.decided && bytes.Equal(v.key, s.key) {
 			continue
 		}
 		s.key, s.decided = v.key, true
 		if !v.deleted && !v.expired(s.now) {
-			if s.table == nil { // a pointer less to write, which is dear while memory is collected
+			if s.table == nil {
 				s.v = v
+			} else {
+				// Of one revision there are no two versions of a key.
+				s.plain = s.table.uniform
 			}
 			return true
 		}

@@ -1,6 +1,38 @@
 package engine
 
-import "strings"
+import (
+	"context"
+	"iter"
+	"strings"
+	"time"
+)
+
+func (t *dbTx) Scan(ctx context.Context, r Range) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		stopped := false
+		entries := scanCopy{left: r.Limit}
+		err := t.walk(ctx, &r, func(v *version) bool {
+			// In one place, and not by entryOf: an Entry is large, and each time it
+			// is handed on costs as much as its key.
+			e := Entry{Key: entries.key(userKey(v.key)), Size: v.size, Rev: v.rev, Stamp: v.stamp}
+			if v.expires != 0 {
+				e.Expires = time.UnixMilli(v.expires)
+			}
+			switch {
+			case r.KeysOnly:
+			case r.Lend:
+				e.Value = v.value[:len(v.value):len(v.value)]
+			default:
+				e.Value = entries.value(v.value)
+			}
+			stopped = !yield(e, nil)
+			return !stopped
+		})
+		if err != nil && !stopped {
+			yield(Entry{}, err)
+		}
+	}
+}
 
 // A scanCopy copies what a scan yields into pieces of memory that neighbouring
 // entries share: a piece of memory for each key and each value would cost more

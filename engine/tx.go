@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math"
 	"slices"
 	"time"
@@ -380,33 +379,6 @@ func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, limited 
 		}
 	}
 	return last, nil
-}
-
-func (t *dbTx) Scan(ctx context.Context, r Range) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		stopped := false
-		entries := scanCopy{left: r.Limit}
-		err := t.walk(ctx, &r, func(v *version) bool {
-			// In one place, and not by entryOf: an Entry is large, and each time it
-			// is handed on costs as much as its key.
-			e := Entry{Key: entries.key(userKey(v.key)), Size: v.size, Rev: v.rev, Stamp: v.stamp}
-			if v.expires != 0 {
-				e.Expires = time.UnixMilli(v.expires)
-			}
-			switch {
-			case r.KeysOnly:
-			case r.Lend:
-				e.Value = v.value[:len(v.value):len(v.value)]
-			default:
-				e.Value = entries.value(v.value)
-			}
-			stopped = !yield(e, nil)
-			return !stopped
-		})
-		if err != nil && !stopped {
-			yield(Entry{}, err)
-		}
-	}
 }
 
 func (t *dbTx) Count(ctx context.Context, r Range) (int64, error) {

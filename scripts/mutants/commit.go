@@ -149,4 +149,19 @@ var lockMutants = []mutant{
 		old: "b, end, err := loadBase(db.fsys, db.dir, db.ident, db.boot, mk, &db.cache)", new: "b, end, err := loadBase(db.fsys, db.dir, db.ident, db.boot, nil, &db.cache)",
 		tests: "^TestLawTornTail$",
 	},
+	{
+		name: "reader: what is mapped of MARK is compared", promise: "P6 a commit that was answered is seen", file: "engine/mark.go",
+		old: "return string(l.data) == raw", new: "return true || string(l.data) == raw",
+		tests: "^TestLiveMark$", quick: true,
+	},
+	{
+		name: "reader: MARK is cut under its mapping", promise: "P3 a damaged file ends no process", file: "engine/mark.go",
+		old: "\tdefer debug.SetPanicOnFault(debug.SetPanicOnFault(true))\n", new: "\tdefer debug.SetPanicOnFault(debug.SetPanicOnFault(false))\n",
+		tests: "^TestLiveMark$",
+	},
+	{
+		name: "reader: tables of lent values are kept", promise: "P3 other bytes are never data", file: "engine/tx.go",
+		old: "c.former = append(c.former, c.base)", new: "c.base.release()",
+		tests: "^TestLentValuesOutliveTables$",
+	},
 }

@@ -55,6 +55,7 @@ func (s store) View(fn func(get func(key []byte) ([]byte, error)) error) error {
 	})
 }
 
+// Scan lends values to fn, as bbolt does.
 func (s store) Scan(from, prefix []byte, limit int, fn func(key, value []byte)) error {
 	return s.scan(engine.Range{From: string(from), Prefix: string(prefix), Limit: limit, Lend: true}, fn)
 }
