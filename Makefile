@@ -6,6 +6,9 @@ DESTDIR ?=
 GO      ?= go
 BINARY  := kvsh
 
+# Not every shell expands the tilde of PREFIX=~/.local.
+override PREFIX := $(patsubst ~/%,$(HOME)/%,$(PREFIX))
+
 # The version is the tag, or the commit it was built from.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
@@ -37,14 +40,14 @@ MUTANTFLAGS ?=
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := build
-.PHONY: build test check fmt vet lint tools arch generate install uninstall demo crash soak fuzz mutants clean help
+.PHONY: build test check fmt vet lint tools arch generate install uninstall release targets demo crash soak fuzz mutants clean help
 
 build: ## build ./kvsh
 	$(BUILD) -o $(BINARY) .
 
 test: ## run every test
 	@test -n "$(RACE)" || echo "SKIP race detector: no C compiler ($$($(GO) env CC))"
-	$(GO) test $(RACE) -timeout 12m -skip '$(SEQUENTIAL)' $(TESTFLAGS) $$($(GO) list ./... | grep -v /scripts/blackbox)
+	$(GO) test $(RACE) -timeout 12m -skip '$(SEQUENTIAL)' $(TESTFLAGS) $$($(GO) list ./... | grep -Ev "/scripts/(blackbox|release)$$")
 	$(GO) test -timeout 12m -run '$(SEQUENTIAL)' $(TESTFLAGS) ./engine/ ./engine/handler/ ./cmd/
 	$(GO) test -count=1 -timeout 12m $(TESTFLAGS) ./scripts/blackbox/
 
@@ -80,6 +83,12 @@ install: build ## install the program, man pages and completions below PREFIX
 uninstall: ## remove what install put there
 	rm -f "$(DESTDIR)$(PREFIX)/bin/$(BINARY)"
 	scripts/install-docs.sh uninstall "$(DESTDIR)$(PREFIX)"
+
+release: ## archives of the program for each system, in dist, the same bytes every time
+	$(GO) run ./scripts/release
+
+targets: ## build for every system, pack, install and uninstall
+	$(GO) test -count=1 ./scripts/release/
 
 demo: build ## the main job on real data: the package list of this machine
 	scripts/demo.sh

@@ -83,6 +83,9 @@ func (s *Session) removeFamily(ctx context.Context, name string) error {
 	if name == "" || strings.HasPrefix(name, ".") {
 		return usagef("not a family of yours")
 	}
+	if s.set.ReadOnly {
+		return engine.ErrReadOnly
+	}
 	family := s.set.Family
 	s.set.Family = name
 	defer func() { s.set.Family = family }()
@@ -93,7 +96,7 @@ func (s *Session) removeFamily(ctx context.Context, name string) error {
 	if n == 0 {
 		return answerNo("no such column family")
 	}
-	if err := s.confirm(fmt.Sprintf("delete family %s with %s", name, plural(n, "key"))); err != nil {
+	if err := s.confirm(fmt.Sprintf("delete family %s with %s", name, counted(n, "key"))); err != nil {
 		return err
 	}
 	n, w, err := s.deleteRange(ctx, engine.Range{KeysOnly: true})

@@ -54,6 +54,9 @@ func (s *Session) run(ctx context.Context, c child) error {
 	if err := s.out.Flush(); err != nil {
 		return err
 	}
+	if err := s.pager.pass(); err != nil {
+		return err
+	}
 	p := exec.CommandContext(ctx, c.words[0], c.words[1:]...)
 	p.Env = append(append(os.Environ(), "KVSH_DB="+s.absolutePath()), c.env...)
 	p.Stdin, p.Stdout, p.Stderr = c.stdin, s.Out, s.Err

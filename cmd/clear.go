@@ -56,7 +56,7 @@ func (s *Session) clear(ctx context.Context, sel selector) error {
 	if n == 0 {
 		return s.number("deleted", 0)
 	}
-	if err := s.confirm("delete " + plural(n, "key")); err != nil {
+	if err := s.confirm(s.deletion(n, &sel)); err != nil {
 		return err
 	}
 	var w written

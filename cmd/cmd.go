@@ -49,6 +49,7 @@ func answerNo(f string, args ...any) error { return &noError{fmt.Sprintf(f, args
 type usageError struct {
 	reason string
 	hint   string // may be empty
+	word   string // the word that is wrong, as it was given; may be empty
 }
 
 func (e *usageError) Error() string { return e.reason }

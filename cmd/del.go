@@ -109,6 +109,9 @@ func (s *Session) delSelected(ctx context.Context, sel selector) error {
 	if err != nil {
 		return err
 	}
+	if s.set.ReadOnly {
+		return fmt.Errorf("del: %w", engine.ErrReadOnly)
+	}
 	r.KeysOnly = true
 	if none {
 		return s.deleted(written{}, 0, "")
@@ -121,7 +124,7 @@ func (s *Session) delSelected(ctx context.Context, sel selector) error {
 		if n == 0 {
 			return s.deleted(written{}, 0, "")
 		}
-		if err := s.confirm(fmt.Sprintf("delete %s", plural(n, "key"))); err != nil {
+		if err := s.confirm(s.deletion(n, &sel)); err != nil {
 			return fmt.Errorf("del: %w", err)
 		}
 	}

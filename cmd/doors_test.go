@@ -122,6 +122,7 @@ type doorRun struct {
 var differsAt = map[string]map[string]string{
 	"the prompt": { // which shows no exit code
 		"exists a": "says yes", "exists a none": "says no", "exists gone": "says no",
+		"help": "is brief", "help get": "is brief", "help log show": "is brief",
 	},
 	"arguments": {
 		"use": "a choice ends with its process", "use drafts": "a choice ends with its process",
@@ -175,7 +176,7 @@ func runAtPrompt(t *testing.T, line string, streams Streams) (code int) {
 		Editor: repl.NewPlainEditor(strings.NewReader(line+"\n"), io.Discard),
 		Prompt: s.prompt,
 		Do: func(_ string, c repl.Command) bool {
-			err := s.runLine(t.Context(), c.Texts(nil))
+			err := s.runExpanded(t.Context(), c, c.Texts(nil))
 			code = exitCode(err)
 			if err != nil {
 				s.report(err)

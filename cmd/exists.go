@@ -17,7 +17,7 @@ func newExists(s *Session) *cobra.Command {
 		Short:       "Answer by the exit code whether keys are there",
 		Example:     "kvsh exists user:1\nkvsh exists --at 1 user:1",
 		Args:        operands(1, -1),
-		Annotations: exits("0 all are there, 1 one is missing"),
+		Annotations: brief(exits("0 all are there, 1 one is missing")),
 		RunE:        func(c *cobra.Command, args []string) error { return s.exists(c.Context(), args, at) },
 	}
 	at.bindAt(c)

@@ -32,7 +32,7 @@ of several values, there is a newline. A terminal never gets control characters:
 in every mode they are shown as escapes there, like \x1b.`,
 		Example:     "kvsh get user:1\nkvsh get user:1 user:2\nkvsh get --default none user:9\nkvsh get --json user:1\nkvsh get --at 1 user:1",
 		Args:        operands(1, -1),
-		Annotations: exits("0 all are there, 1 a key is missing, or there is no such revision"),
+		Annotations: brief(exits("0 all are there, 1 a key is missing, or there is no such revision")),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.hasFallback = c.Flags().Changed("default")
 			return s.get(c.Context(), args, o)

@@ -18,12 +18,23 @@ func newHelp(s *Session, root *cobra.Command) *cobra.Command {
 		Example:     "kvsh help\nkvsh help set",
 		Args:        operands(0, 2),
 		Annotations: exits("0, 2 unknown command"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case s.door != doorProcess && len(args) == 1 && (args[0] == "dot" || isDot(args)):
+				return dotHelp(cmd.Context(), s, args)
+			case s.door == doorShell && len(args) == 0:
+				writeShellHelp(s.out, root)
+				return nil
+			}
 			c, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
 				return unknownCommand(root, args[0])
 			}
-			writeHelp(s.out, c)
+			if s.door == doorShell {
+				writeBriefHelp(s.out, c)
+			} else {
+				writeHelp(s.out, c)
+			}
 			return nil
 		},
 	}

@@ -63,6 +63,12 @@ func (s *Session) list(ctx context.Context, sel selector, at moment, long, value
 		values = true // they have no form for a key alone
 	}
 	r.KeysOnly = !values
+	shown := s.shownRows()
+	if shown > 0 && (r.Limit == 0 || r.Limit > shown) {
+		r.Limit = shown + 1 // one more says that there are more
+	} else {
+		shown = 0
+	}
 	return s.viewAt(ctx, at, func(tx engine.Tx) error {
 		write, end, err := s.entryWriter(m, long, values, tx.Now())
 		if err != nil {
@@ -71,13 +77,22 @@ func (s *Session) list(ctx context.Context, sel selector, at moment, long, value
 		if none {
 			return end()
 		}
+		n, last := 0, ""
 		for e, err := range tx.Scan(ctx, r) {
 			if err != nil {
 				return err
 			}
+			if n++; shown > 0 && n > shown {
+				if err := end(); err != nil {
+					return err
+				}
+				s.remark(fmt.Sprintf("the first %s; --after %s goes on, \".limit off\" shows all", plural(int64(shown), "key"), format.Word([]byte(last))))
+				return nil
+			}
 			if err := write(e); err != nil {
 				return err
 			}
+			last = e.Key
 		}
 		return end()
 	})

@@ -105,7 +105,7 @@ func openLockFile(database, name string) (*os.File, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	return os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	return os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE|lockFlags, 0o600)
 }
 
 // takeLock takes the lock of a file, waiting as long as wait, in the order in
@@ -115,7 +115,7 @@ func openLockFile(database, name string) (*os.File, error) {
 // A wait in the kernel cannot be broken off, so one that is given up goes on in
 // the background, and lets go of the lock as soon as it has it.
 func takeLock(ctx context.Context, f *os.File, wait time.Duration) error {
-	err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB)
+	err := flock(f, false)
 	if err == nil {
 		return nil
 	}
@@ -128,7 +128,7 @@ func takeLock(ctx context.Context, f *os.File, wait time.Duration) error {
 		return fmt.Errorf("flock %s: %w", f.Name(), err)
 	}
 	taken := make(chan error, 1)
-	go func() { taken <- flock(f, syscall.LOCK_EX) }()
+	go func() { taken <- flock(f, true) }()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
@@ -148,16 +148,6 @@ func takeLock(ctx context.Context, f *os.File, wait time.Duration) error {
 		f.Close()
 	}()
 	return err
-}
-
-// flock is the system call, again where a signal broke it off.
-func flock(f *os.File, how int) error {
-	for {
-		err := syscall.Flock(int(f.Fd()), how)
-		if !errors.Is(err, syscall.EINTR) {
-			return err
-		}
-	}
 }
 
 // holderBytes is how much of a lock file is read: the pid, the moment and the

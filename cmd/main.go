@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"kvsh/repl"
@@ -22,36 +23,54 @@ func Main(args []string) int {
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	// A closed pipe is to be an error of the write, not the end of the process
-	// in the middle of something. (Ignoring the signal would pass to children.)
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	s := processStreams()
 	var inShell atomic.Bool
 	s.KeepInterrupts = func() { inShell.Store(true) }
-	go func() {
-		for sig := range signals {
-			switch {
-			case sig == syscall.SIGTERM:
-				cancel(errTerminated)
-			case inShell.Load():
-				continue // it ends one command, see runShellCommand
-			default:
-				cancel(context.Canceled)
-			}
-			signal.Reset(os.Interrupt, syscall.SIGTERM)
-			return
-		}
-	}()
+	s.WatchSignals = func() {
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+		// What programs and libraries write to stdout on their own is not to end
+		// the process either, see unkilled. (Ignoring the signal would pass to
+		// children.)
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+		go endOnSignal(signals, &inShell, cancel)
+	}
 	return Run(ctx, args, s)
+}
+
+// endOnSignal ends the context of the process at the first signal that is not
+// for the shell. The next one ends the process.
+func endOnSignal(signals <-chan os.Signal, inShell *atomic.Bool, cancel context.CancelCauseFunc) {
+	for sig := range signals {
+		switch {
+		case sig == syscall.SIGTERM:
+			cancel(errTerminated)
+		case inShell.Load():
+			continue // it ends one command, see runShellCommand
+		default:
+			cancel(context.Canceled)
+		}
+		signal.Reset(os.Interrupt, syscall.SIGTERM)
+		return
+	}
+}
+
+// unkilled is stdout or stderr under a number of its own. A write to a closed
+// pipe by the numbers 1 and 2 would end the process in the middle of something,
+// unless SIGPIPE is watched, which a short command has no time for.
+func unkilled(f *os.File) *os.File {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return f
+	}
+	return os.NewFile(uintptr(fd), f.Name())
 }
 
 func processStreams() Streams {
 	return Streams{
 		In:          os.Stdin,
-		Out:         os.Stdout,
-		Err:         os.Stderr,
+		Out:         unkilled(os.Stdout),
+		Err:         unkilled(os.Stderr),
 		InTerminal:  term.IsTerminal(int(os.Stdin.Fd())),
 		OutTerminal: term.IsTerminal(int(os.Stdout.Fd())),
 		ErrTerminal: term.IsTerminal(int(os.Stderr.Fd())),
@@ -63,6 +82,13 @@ func processStreams() Streams {
 				return 0
 			}
 			return w
+		},
+		Height: func() int {
+			_, h, err := term.GetSize(int(os.Stdout.Fd()))
+			if err != nil {
+				return 0
+			}
+			return h
 		},
 		Ask: askTerminal,
 	}

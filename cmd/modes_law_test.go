@@ -229,6 +229,7 @@ func TestColour(t *testing.T) {
 		{true, map[string]string{"TERM": "xterm"}, "list -v -m pretty", true},
 		{true, map[string]string{"TERM": "xterm"}, "--no-color list -v", false},
 		{true, map[string]string{"TERM": "dumb"}, "list -v", false},
+		{true, map[string]string{}, "list -v", false},
 		{true, map[string]string{"TERM": "xterm", "NO_COLOR": "1"}, "list -v", false},
 		{true, map[string]string{"TERM": "xterm", "NO_COLOR": ""}, "list -v", true},
 		{true, map[string]string{"TERM": "xterm", "NO_COLOR": "1", "CLICOLOR_FORCE": "1"}, "list -v", false},

@@ -69,6 +69,32 @@ func (m *moment) bindAt(c *cobra.Command) {
 	c.Flags().Var((*momentFlag)(m), "at", "the state at revision `R`, at a time, or so long ago as 10m")
 }
 
+// pastFlags are the flags of commands that make a database of an earlier state.
+type pastFlags struct {
+	rev  uint64
+	time moment
+}
+
+// bind declares them; from says where such a state is taken from.
+func (p *pastFlags) bind(c *cobra.Command, from string) {
+	c.Flags().Uint64Var(&p.rev, "to-rev", 0, "the state at revision `N`"+from)
+	c.Flags().Var((*momentFlag)(&p.time), "to-time", "the state at the moment `T`, or so long ago as 10m"+from)
+}
+
+// moment is the state that was asked for, or now if none was.
+func (p *pastFlags) moment(c *cobra.Command) (moment, error) {
+	isRev := c.Flags().Changed("to-rev")
+	switch {
+	case isRev && !p.time.isNow():
+		return moment{}, usageOf(c, "--to-rev and --to-time exclude each other")
+	case isRev && p.rev == 0:
+		return moment{}, usageOf(c, "--to-rev: revisions begin at 1")
+	case isRev:
+		return moment{rev: engine.Rev(p.rev)}, nil
+	}
+	return p.time, nil
+}
+
 // viewAt runs fn on the state of a moment, or, for now, on what there is to
 // read.
 func (s *Session) viewAt(ctx context.Context, at moment, fn func(engine.Tx) error) error {

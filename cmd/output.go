@@ -45,7 +45,7 @@ func (s *Session) options() (format.Options, error) {
 	if s.OutTerminal && !s.redirected {
 		o.Terminal = true
 		o.Width = s.Width()
-		o.Color = s.colors()
+		o.Color = s.colors() && s.Getenv("TERM") != "" // else nobody said what it can show
 		o.Cut = func() { s.remark("shortened to the width; -m quoted shows the whole") }
 	} else if s.Getenv("CLICOLOR_FORCE") != "" && s.Getenv("CLICOLOR_FORCE") != "0" {
 		o.Color = s.colors()
@@ -65,7 +65,7 @@ func (s *Session) endsValues() bool {
 	case s.set.Newline:
 		return true
 	case s.redirected:
-		return false
+		return s.shell.sink != nil // of many commands, whose values are to be told apart
 	}
 	return s.OutTerminal || s.door != doorProcess
 }

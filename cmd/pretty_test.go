@@ -75,7 +75,7 @@ func TestPrettyFits(t *testing.T) {
 	}
 	for _, width := range []int{40, 80, 200} {
 		for _, args := range commands {
-			out, errs := atTerminal(t, width, nil, append([]string{"-d", db}, args...)...)
+			out, errs := atTerminal(t, width, map[string]string{"TERM": "xterm"}, append([]string{"-d", db}, args...)...)
 			bare := colors.ReplaceAllString(out, "")
 			for line := range strings.Lines(bare) {
 				line = strings.TrimSuffix(line, "\n")
@@ -137,10 +137,10 @@ func TestColors(t *testing.T) {
 	_, db := prettyDB(t)
 	for _, args := range [][]string{{"list", "-l"}, {"show", "user:1"}, {"info"}} {
 		args = append([]string{"-d", db}, args...)
-		if out, _ := atTerminal(t, 80, nil, args...); !strings.Contains(out, "\x1b[") {
+		if out, _ := atTerminal(t, 80, map[string]string{"TERM": "xterm"}, args...); !strings.Contains(out, "\x1b[") {
 			t.Errorf("%q shows no colour at a terminal", args)
 		}
-		for _, environment := range []map[string]string{{"NO_COLOR": "1"}, {"TERM": "dumb"}} {
+		for _, environment := range []map[string]string{{"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "dumb"}, {}} {
 			if out, _ := atTerminal(t, 80, environment, args...); strings.Contains(out, "\x1b") {
 				t.Errorf("%q with %v shows colour: %q", args, environment, out)
 			}

@@ -218,7 +218,7 @@ func (s *Session) removeQuarantined(names []string, all bool) error {
 	if len(names) == 0 {
 		return answerNo("nothing is in quarantine")
 	}
-	if err := s.confirm("remove " + plural(int64(len(names)), "file") + " of quarantine for good"); err != nil {
+	if err := s.confirm("remove " + counted(int64(len(names)), "file") + " of quarantine for good"); err != nil {
 		return err
 	}
 	if s.set.DryRun {

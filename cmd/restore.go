@@ -14,8 +14,7 @@ import (
 
 func newRestore(s *Session) *cobra.Command {
 	var (
-		rev  uint64
-		when moment
+		past pastFlags
 		to   string
 	)
 	c := &cobra.Command{
@@ -31,16 +30,13 @@ restore".
 		Args:        operands(0, 0),
 		Annotations: exits("0, 1 no such revision, or its history is gone, 3 cannot write, 4 damaged, 6 the target exists"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			isRev, isTime := c.Flags().Changed("to-rev"), c.Flags().Changed("to-time")
+			when, err := past.moment(c)
 			switch {
-			case isRev == isTime:
+			case err != nil:
+				return err
+			case when.isNow():
 				return usageOf(c, "--to-rev or --to-time says which state")
-			case isRev && rev == 0:
-				return usageOf(c, "--to-rev: revisions begin at 1")
-			case isRev:
-				when.rev = engine.Rev(rev)
-			}
-			if to == "" {
+			case to == "":
 				return usageOf(c, "--to is missing")
 			}
 			if err := s.restorePast(c.Context(), when, to); err != nil {
@@ -49,10 +45,8 @@ restore".
 			return nil
 		},
 	}
-	f := c.Flags()
-	f.Uint64Var(&rev, "to-rev", 0, "the state at revision `N`")
-	f.Var((*momentFlag)(&when), "to-time", "the state at the moment `T`, or so long ago as 10m")
-	f.StringVar(&to, "to", "", "make the database `DB`")
+	past.bind(c, "")
+	c.Flags().StringVar(&to, "to", "", "make the database `DB`")
 	return c
 }
 

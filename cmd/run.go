@@ -56,6 +56,7 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 		case s.set.showVersion:
 			return s.version()
 		}
+		s.watchSignals()
 		// The lines to come have trees of their own.
 		return s.runDoor(c.Context())
 	}
@@ -65,6 +66,9 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 			return usagef("a command and -c or -f exclude each other: %q", commandName(c))
 		}
 		alone = c.HasParent()
+		if alone && !isBrief(c) {
+			s.watchSignals()
+		}
 		return nil
 	}
 	ctx, cancel := s.withTimeout(ctx, args)
@@ -75,6 +79,13 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 		s.time(start)
 	}
 	return err
+}
+
+// watchSignals lets a signal end what is running in order, from now on.
+func (s *Session) watchSignals() {
+	if s.WatchSignals != nil {
+		s.WatchSignals()
+	}
 }
 
 // takeDatabase takes the first word out of the arguments if it names the
@@ -170,7 +181,11 @@ func (s *Session) execute(ctx context.Context, root *cobra.Command, words []stri
 // runLine runs the words of one line of a script or of the shell. Flags of the
 // line end with it.
 func (s *Session) runLine(ctx context.Context, words []string) error {
+	if isDot(words) {
+		return s.runDot(ctx, words)
+	}
 	start := time.Now()
+	s.shell.waited = false
 	if handled, err := s.runHot(ctx, words); handled {
 		s.time(start)
 		return err
@@ -184,15 +199,30 @@ func (s *Session) runLine(ctx context.Context, words []string) error {
 	}()
 	ctx, cancel := s.withTimeout(ctx, words)
 	defer cancel()
-	err := s.execute(ctx, newRoot(s, words), words)
+	root := newRoot(s, words)
+	if s.door == doorShell {
+		root.PersistentPreRun = func(c *cobra.Command, _ []string) {
+			if usesTerminal(c) {
+				s.ownsTerminal()
+			}
+		}
+	}
+	err := s.execute(ctx, root, words)
 	s.time(start)
 	return err
 }
 
-// time says how long a command took, if --timer asks for it.
+// slowCommand is how long a command of the shell takes at least for the shell
+// to say so unasked.
+const slowCommand = time.Second
+
+// time says how long a command took, if --timer asks for it, or if it was slow
+// and nobody but the program is to blame.
 func (s *Session) time(start time.Time) {
-	if s.set.Timer {
-		fmt.Fprintf(s.errs, "time: %v\n", time.Since(start).Round(time.Microsecond))
+	took := time.Since(start)
+	isSlow := s.door == doorShell && s.ErrTerminal && took >= slowCommand && !s.shell.waited
+	if s.set.Timer || isSlow && !s.set.Quiet {
+		fmt.Fprintf(s.errs, "time: %v\n", took.Round(time.Microsecond))
 	}
 }
 
@@ -337,10 +367,16 @@ func (s *Session) runScript(ctx context.Context, sc script, run *scriptRun) erro
 		if err == io.EOF {
 			return nil
 		}
+		if s.shell.echo && err == nil {
+			fmt.Fprintln(s.errs, safeLines(c.Text()))
+		}
 		if next, ok := text.Peek(); ok && err == nil && s.isRead(c.Command) && s.isRead(next) {
 			err = s.runReads(ctx, c, text, run)
 		} else {
 			err = s.runScriptCommand(ctx, c, err, run)
+		}
+		if errors.Is(err, errQuit) {
+			return nil
 		}
 		if err != nil {
 			return err
@@ -356,7 +392,14 @@ func (s *Session) runScriptCommand(ctx context.Context, c repl.ScriptCommand, er
 	}
 	if err == nil {
 		s.words = c.Texts(s.words[:0])
-		err = s.runLine(ctx, s.words)
+		if words := s.words; s.shell.once.kind == repl.ToOutput || isDot(words) {
+			err = s.runLine(ctx, words)
+		} else {
+			err = s.redirect(ctx, s.takeOnce(), func() error { return s.runLine(ctx, words) })
+		}
+	}
+	if errors.Is(err, errQuit) {
+		return err
 	}
 	if err == nil {
 		run.answer = nil
@@ -421,7 +464,7 @@ func (s *Session) scriptError(ctx context.Context, c repl.ScriptCommand, err err
 	s.report(err)
 	s.at = nil
 	if !s.set.KeepGoing {
-		if s.tx != nil && s.tx.Writes() > 0 {
+		if s.door == doorScript && s.tx != nil && s.tx.Writes() > 0 {
 			s.remark(fmt.Sprintf("the open transaction was discarded with %s", plural(int64(s.tx.Writes()), "write")))
 		}
 		return &saidError{err}

@@ -23,6 +23,7 @@ type Streams struct {
 	OutTerminal bool
 	ErrTerminal bool
 	Width       func() int                            // columns of the terminal; called only with OutTerminal
+	Height      func() int                            // rows of the terminal, or 0; nil: there is no pager
 	Getenv      func(string) string                   // the environment
 	Editor      func(s *Session) (repl.Editor, error) // reads lines at a terminal
 	Ask         func(question string) (string, error) // asks there
@@ -30,6 +31,10 @@ type Streams struct {
 	// KeepInterrupts is called when the shell begins: from then on Ctrl-C ends
 	// a command and no longer the context of the process. It may be nil.
 	KeepInterrupts func()
+
+	// WatchSignals is called, once, before a command that Ctrl-C, SIGTERM and a
+	// closed pipe must not cut off. It may be nil. See isBrief.
+	WatchSignals func()
 }
 
 // door is the way by which a command came in.
@@ -58,6 +63,8 @@ type Session struct {
 	errs io.Writer     // Err, after out was flushed
 
 	progress *progress // of the command, or of one before; or nil
+	pager    *pager    // between the command and the terminal; or nil
+	shell    shellSettings
 
 	// running is the context of the process, with its --timeout, for reads of
 	// the input: they have no argument for it.
@@ -113,6 +120,9 @@ func (w *errWriter) Write(p []byte) (int, error) {
 	return w.s.progress.above(func() (int, error) {
 		// A failed flush shows at the next write of data.
 		_ = w.s.out.Flush()
+		if w.s.pager != nil {
+			return w.s.pager.remark(p)
+		}
 		return w.s.Err.Write(p)
 	})
 }
@@ -120,7 +130,7 @@ func (w *errWriter) Write(p []byte) (int, error) {
 // Close ends the session: it discards an open transaction and closes the store.
 func (s *Session) Close() error {
 	s.endTx()
-	err := s.out.Flush()
+	err := errors.Join(s.out.Flush(), s.endSink())
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
 		s.store = nil
@@ -314,7 +324,10 @@ func (s *Session) remark(text string) {
 }
 
 // report writes an error and its hint, once.
-func (s *Session) report(err error) {
+func (s *Session) report(err error) { s.reportAt(err, "") }
+
+// reportAt is report with lines that show the place of the error.
+func (s *Session) reportAt(err error, shown string) {
 	if isSaid(err) {
 		return
 	}
@@ -323,7 +336,7 @@ func (s *Session) report(err error) {
 	if s.at != nil && !errors.As(err, &at) {
 		place = s.at.String() + ": "
 	}
-	fmt.Fprintf(s.errs, "kvsh: %s%s\n", place, message(err))
+	fmt.Fprintf(s.errs, "kvsh: %s%s\n%s", place, message(err), shown)
 	if h := hint(err); h != "" {
 		fmt.Fprintf(s.errs, "hint: %s\n", h)
 	}
@@ -336,18 +349,21 @@ func (s *Session) confirm(what string) error {
 		return nil
 	}
 	if s.ask == nil {
-		return &refusedError{reason: "would " + what + ": needs -y", hint: "--dry-run shows what would happen"}
+		return &refusedError{reason: "needs -y to " + what, hint: "--dry-run shows what would happen"}
 	}
+	s.ownsTerminal() // the question stands behind what was printed
 	answer, err := s.ask(what + "? [y/N] ")
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, repl.ErrInterrupt) {
 		return err
 	}
-	switch answer {
-	case "y", "Y", "yes":
+	if isYes(answer) {
 		return nil
 	}
 	return &refusedError{reason: "not done"}
 }
+
+// isYes reports whether a person agreed.
+func isYes(answer string) bool { return answer == "y" || answer == "Y" || answer == "yes" }
 
 // otherPath refuses, under --safe, a path that is not the database or in it.
 func (s *Session) otherPath(what, path string) error {

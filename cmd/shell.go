@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"kvsh/engine"
-	"kvsh/format"
 	"kvsh/repl"
 )
 
@@ -38,7 +38,14 @@ Keys, besides those that move and delete as in other shells:
   Ctrl-Z           suspend
 
 A paste waits for Enter. The history is in $XDG_STATE_HOME/kvsh/history; a line
-that begins with a space is not remembered.`,
+that begins with a space is not remembered. $XDG_CONFIG_HOME/kvsh/rc holds
+commands to begin with.
+
+Names of commands may be shortened as long as one is meant: "hist k", "sn save".
+Output taller than the screen goes to $PAGER, else to less. A command that takes
+a second or more says so. Commands with a dot are about the shell; without a
+word behind them they show what is set:
+` + dotLines(),
 		Args:        operands(0, 0),
 		Annotations: exits("0, 2 not at a terminal"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -65,6 +72,7 @@ func (s *Session) runShell(ctx context.Context) error {
 		return fmt.Errorf("shell: %w", err)
 	}
 	defer editor.Close()
+	s.shell.editor = editor
 	if s.OutTerminal {
 		s.ask = func(question string) (string, error) { return editor.Ask(ctx, question) }
 	}
@@ -74,10 +82,12 @@ func (s *Session) runShell(ctx context.Context) error {
 	loop := repl.Shell{
 		Editor: editor,
 		Prompt: s.prompt,
-		Do: func(_ string, c repl.Command) bool {
-			return s.runShellCommand(ctx, c)
+		Do: func(source string, c repl.Command) bool {
+			return s.runShellCommand(ctx, source, c)
 		},
-		Syntax: func(source string, e *repl.SyntaxError) { s.reportSyntax(source, e) },
+		Syntax:   s.reportSyntax,
+		Verbatim: s.verbatim,
+		Leave:    s.leave,
 	}
 	err = loop.Run(ctx)
 	if s.tx != nil && s.tx.Writes() > 0 {
@@ -99,26 +109,22 @@ func (s *Session) openDamaged(ctx context.Context) {
 	}
 }
 
-// prompt is the name of the database and the state of the transaction. All
-// data must be out before it.
+// prompt is what .prompt chose. All data must be out before it.
 func (s *Session) prompt() string {
 	_ = s.out.Flush()
-	state := ""
-	switch {
-	case s.tx != nil:
-		state = fmt.Sprintf("(tx:%d)", s.tx.Writes())
-	case s.set.ReadOnly:
-		state = "[ro]"
+	text, err := s.expandPrompt(s.promptFormat())
+	if err != nil {
+		return "> " // which .prompt does not let in
 	}
-	family := ""
-	if s.set.Family != "" {
-		family = ":" + s.set.Family
-	}
-	return format.Safe(filepath.Base(s.path())) + family + state + "> "
+	return text
 }
 
-// runRC runs the user's file of commands for the interactive shell.
+// runRC runs the user's file of commands for the interactive shell. An error
+// ends no more than its command; under --safe the file is not read.
 func (s *Session) runRC(ctx context.Context) {
+	if s.set.Safe {
+		return
+	}
 	dir := s.Getenv("XDG_CONFIG_HOME")
 	if dir == "" {
 		dir = filepath.Join(s.Getenv("HOME"), ".config")
@@ -137,104 +143,87 @@ func (s *Session) runRC(ctx context.Context) {
 		if err == nil {
 			err = s.runLine(ctx, c.Texts(nil))
 		}
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, errQuit), ctx.Err() != nil:
 			return
-		}
-		if err != nil {
+		case err != nil:
+			if len(c.Words) > 0 {
+				at := c.Position()
+				s.at = &at
+			}
 			s.report(err)
+			s.at = nil
 		}
 	}
 }
 
 // runShellCommand runs one command of the shell, with Ctrl-C ending it alone,
 // and reports its error. It reports whether the shell is to be left.
-func (s *Session) runShellCommand(ctx context.Context, c repl.Command) (quit bool) {
-	words := c.Texts(nil)
-	switch words[0] {
-	case "exit", "quit", ".exit", ".quit":
-		return true
-	case ".help":
-		words[0] = "help"
-	}
+func (s *Session) runShellCommand(ctx context.Context, source string, c repl.Command) (quit bool) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
-	damaged := s.damaged
-	err := s.redirect(ctx, c, func() error { return s.runLine(ctx, words) })
-	if damaged && !s.damaged {
-		s.set.ReadOnly = false // which the shell itself had set
+	words, err := s.expand(c.Texts(nil))
+	if err == nil {
+		if slices.Contains(exitWords, words[0]) && len(words) == 1 {
+			return s.leave()
+		}
+		damaged := s.damaged
+		err = s.runExpanded(ctx, c, words)
+		if damaged && !s.damaged {
+			s.set.ReadOnly = false // which the shell itself had set
+		}
 	}
 	if err == nil {
 		err = s.out.Flush()
 	}
+	if errors.Is(err, errQuit) {
+		return s.leave()
+	}
 	if err = reason(ctx, err); err != nil {
-		s.report(err)
+		s.reportLine(source, c, err)
 	}
 	return false
 }
 
-// redirect runs a command with its data going where the command says.
-func (s *Session) redirect(ctx context.Context, c repl.Command, run func() error) error {
-	if c.Redirect == repl.ToOutput {
-		return run()
+// runExpanded runs the words that a command of the shell stands for, with the
+// data going where the command, or .once before it, says.
+func (s *Session) runExpanded(ctx context.Context, c repl.Command, words []string) error {
+	to := redirection{c.Redirect, c.Target}
+	switch {
+	case words[0] == ".once", words[0] == ".output":
+		if to.kind != repl.ToOutput && len(words) == 1 { // its word, not its data
+			words = append(words, redirectionMarks[to.kind]+to.target)
+			to = redirection{}
+		}
+	case !isDot(words):
+		if once := s.takeOnce(); to.kind == repl.ToOutput {
+			to = once
+		}
 	}
-	if err := s.otherFiles("| and >"); err != nil {
-		return err
-	}
-	if err := s.out.Flush(); err != nil {
-		return err
-	}
-	s.redirected = true
-	defer func() {
-		s.out.Reset(s.Out)
-		s.redirected = false
-	}()
-	if c.Redirect == repl.ToPipe {
-		return s.pipe(ctx, c.Target, run)
-	}
-	flags := os.O_CREATE | os.O_WRONLY | os.O_TRUNC
-	if c.Redirect == repl.AddFile {
-		flags = os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	}
-	f, err := os.OpenFile(c.Target, flags, 0o666)
-	if err != nil {
-		return err
-	}
-	s.out.Reset(f)
-	err = errors.Join(run(), s.out.Flush())
-	return errors.Join(err, f.Close())
+	return s.redirect(ctx, to, func() error {
+		return s.paged(ctx, func() error { return s.runLine(ctx, words) })
+	})
 }
 
-// pipe runs a command with its data going to a program of the system shell.
-func (s *Session) pipe(ctx context.Context, program string, run func() error) error {
-	child := exec.CommandContext(ctx, "/bin/sh", "-c", program)
-	child.Stdout, child.Stderr = s.Out, s.Err
-	in, err := child.StdinPipe()
-	if err != nil {
-		return err
+// leave reports whether the shell may end. Writes that are queued it asks
+// about, once: the end of the input, as a second Ctrl-D, is a yes.
+func (s *Session) leave() bool {
+	if s.tx == nil || s.tx.Writes() == 0 || s.ask == nil || s.set.Yes {
+		return true
 	}
-	if err := child.Start(); err != nil {
-		return err
-	}
-	s.out.Reset(in)
-	err = run()
-	if flushErr := s.out.Flush(); err == nil {
-		err = flushErr
-	}
-	in.Close()
-	waitErr := child.Wait()
-	var exit *exec.ExitError
-	if errors.As(waitErr, &exit) {
-		waitErr = nil // what the program said is its own affair
-	}
-	if isSaid(err) {
-		err = nil // the program had read enough
-	}
-	return errors.Join(err, waitErr)
+	answer, err := s.ask(fmt.Sprintf("discard %s that no commit has written, and leave? [y/N] ", plural(int64(s.tx.Writes()), "write")))
+	return isYes(answer) || err != nil && !errors.Is(err, repl.ErrInterrupt)
 }
 
-// reportSyntax shows where a line stops being words.
-func (s *Session) reportSyntax(source string, e *repl.SyntaxError) {
-	s.report(e)
-	line, mark := e.Mark(source)
-	fmt.Fprintf(s.errs, "  %s\n  %s\n", line, mark)
+// verbatim reports whether a first word takes the rest of the line as it
+// stands.
+func (s *Session) verbatim(word string) bool { return word == ".shell" }
+
+// dotLines is the list of dot-commands for the page of the shell.
+func dotLines() string {
+	var b strings.Builder
+	for _, d := range dotCommands() {
+		fmt.Fprintf(&b, "  %-*s %s\n", dotColumns, d.signature(), d.short)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
 }

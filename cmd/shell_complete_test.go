@@ -122,38 +122,11 @@ func TestComplete(t *testing.T) {
 		{"config sync n", []string{"never"}},
 		{"help beg", []string{"begin (Begin a transaction)"}},
 		{"man comm", []string{"commit (Write what the transaction holds)"}},
-		{".hel", []string{".help"}},
+		{".read " + dir + "/o", []string{dir + "/one.jsonl"}},
+		{".mode js", []string{"jsonl", "json"}},
+		{".hel", []string{".help (This list, or more of a command)"}},
 		{"ttl user:2 n", []string{"none"}},
 		{"get a | so", nil},
-	} {
-		if got := candidates(t, s, c.line); !slices.Equal(got, c.want) {
-			t.Errorf("completions of %q = %q, want %q", c.line, got, c.want)
-		}
-	}
-}
-
-// What only the shell has completes by its usage.
-func TestCompleteShellOnly(t *testing.T) {
-	was := shellOnly
-	t.Cleanup(func() { shellOnly = was })
-	shellOnly = func() []repl.Candidate {
-		return []repl.Candidate{{Text: ".mode", Note: "[MODE]"}, {Text: ".timer", Note: "on|off"}, {Text: ".read", Note: "FILE"}}
-	}
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "script"), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := shellSession(t, "mem:")
-	for _, c := range []struct {
-		line string
-		want []string
-	}{
-		{".", []string{".mode ([MODE])", ".timer (on|off)", ".read (FILE)"}},
-		{".mode js", []string{"jsonl", "json"}},
-		{".timer o", []string{"on", "off"}},
-		{".timer on o", nil},
-		{".read " + dir + "/", []string{dir + "/script"}},
-		{".none ", nil},
 	} {
 		if got := candidates(t, s, c.line); !slices.Equal(got, c.want) {
 			t.Errorf("completions of %q = %q, want %q", c.line, got, c.want)

@@ -68,6 +68,9 @@ func (s *Session) complete(words *lineWords, line string) func(context.Context) 
 	if !ok {
 		return nil
 	}
+	if isDot(before) {
+		return s.completeDot(before, word)
+	}
 	find, _ := s.completeWord(words, before, word)
 	return find
 }
@@ -130,9 +133,6 @@ func (s *Session) noteFlag(l *typedLine, f *pflag.Flag, value string) {
 // is, for those who complete some of them by their own means.
 func (s *Session) completeWord(words *lineWords, before []string, word string) (lookup, kind) {
 	l, ok := s.typed(words, before)
-	if own := shellCommand(before); !ok && own != nil && s.door == doorShell {
-		return s.completeOperand(words, &typedLine{c: own, operands: before[1:], family: s.set.Family}, word)
-	}
 	switch {
 	case !ok:
 		return nil, kindNone
@@ -245,7 +245,7 @@ func (s *Session) completeKind(words *lineWords, l *typedLine, k kind, word stri
 	case kindKeys:
 		return s.completeLevels(l.family, word)
 	case kindFiles:
-		return s.completeFiles(word, "")
+		return s.completeFiles(word)
 	case kindSnapshots:
 		return s.completeFiles(word, snapshotSuffix, incrementSuffix)
 	case kindFamilies:
@@ -289,27 +289,22 @@ func plainCandidates(texts ...string) []repl.Candidate {
 func (w *lineWords) names(shell bool) []repl.Candidate {
 	all := children(w.root)
 	if shell {
-		all = append(all, shellOnly()...)
+		all = append(all, w.s.shellOnly()...)
 	}
 	return all
 }
 
-// shellOnly is the commands that only the shell has: their names, and their
-// operands as the note, in the words of a usage, as in [FILE] or on|off.
-var shellOnly = func() []repl.Candidate { return plainCandidates(shellWords...) }
-
-// shellCommand is the command that only the shell has and that words begin
-// with, or nil. It is good for its usage alone.
-func shellCommand(words []string) *cobra.Command {
-	if len(words) == 0 {
-		return nil
+// shellOnly is the commands that only the shell has, with what they do or stand
+// for.
+func (s *Session) shellOnly() []repl.Candidate {
+	var all []repl.Candidate
+	for _, d := range dotCommands() {
+		all = append(all, repl.Candidate{Text: d.name, Note: d.short})
 	}
-	for _, c := range shellOnly() {
-		if c.Text == words[0] {
-			return &cobra.Command{Use: strings.TrimSpace(c.Text + " " + c.Note)}
-		}
+	for _, name := range aliasNames(s) {
+		all = append(all, repl.Candidate{Text: name, Note: strings.Join(s.shell.aliases[name], " ")})
 	}
-	return nil
+	return append(all, plainCandidates(exitWords...)...)
 }
 
 func children(c *cobra.Command) []repl.Candidate {

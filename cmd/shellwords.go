@@ -14,12 +14,13 @@ import (
 // lineWords says what the words of a line of the shell are while it is typed.
 // It has a tree of all commands that is only looked at.
 type lineWords struct {
+	s        *Session // whose aliases there are
 	root     *cobra.Command
 	commands map[string]*cobra.Command // by name and alias
 }
 
 func newLineWords(s *Session) *lineWords {
-	w := &lineWords{root: newRoot(s, nil), commands: map[string]*cobra.Command{}}
+	w := &lineWords{s: s, root: newRoot(s, nil), commands: map[string]*cobra.Command{}}
 	w.root.InitDefaultHelpCmd() // which a line that runs has by itself
 	for _, c := range w.root.Commands() {
 		for _, name := range append(c.Aliases, c.Name()) {
@@ -29,8 +30,8 @@ func newLineWords(s *Session) *lineWords {
 	return w
 }
 
-// shellWords are the commands that only the shell has.
-var shellWords = []string{"exit", "quit", ".exit", ".quit", ".help"}
+// shellWords are the commands that have no tree.
+func shellWords() []string { return append(dotNames(nil), exitWords...) }
 
 // find is the command that words name, with the places of the first word of its
 // name and of the one behind; nil if they name none.
@@ -44,7 +45,7 @@ func (w *lineWords) find(words []string) (c *cobra.Command, first, behind int) {
 	if first >= len(words) {
 		return nil, len(words), len(words)
 	}
-	c = w.commands[words[first]]
+	c = w.command(words[first], first == 0)
 	for behind = first + 1; c != nil && behind < len(words); behind++ {
 		child := childCommand(c, words[behind])
 		if child == nil {
@@ -53,6 +54,31 @@ func (w *lineWords) find(words []string) (c *cobra.Command, first, behind int) {
 		c = child
 	}
 	return c, first, behind
+}
+
+// command is the command that a word stands for: by its name, as an alias at
+// the beginning of the line, or in short; else nil.
+func (w *lineWords) command(word string, atBeginning bool) *cobra.Command {
+	if atBeginning {
+		word = w.s.expandAlias([]string{word})[0]
+	}
+	if c := w.commands[word]; c != nil {
+		return c
+	}
+	name, err := w.s.fullName(word)
+	if err != nil {
+		return nil
+	}
+	return w.commands[name]
+}
+
+// isShellWord reports whether a word stands for a command that has no tree.
+func (w *lineWords) isShellWord(word string, atBeginning bool) bool {
+	if atBeginning {
+		word = w.s.expandAlias([]string{word})[0]
+	}
+	name, err := w.s.fullName(word)
+	return err == nil && slices.Contains(shellWords(), name)
 }
 
 // childCommand is the command of a name below another one, or nil.
@@ -78,7 +104,7 @@ func (w *lineWords) classify(words []string) []repl.Style {
 		switch {
 		case i >= first && i < behind:
 			styles[i] = repl.CommandOK
-			if c == w.root && !slices.Contains(shellWords, word) {
+			if c == w.root && !w.isShellWord(word, i == 0) {
 				styles[i] = repl.Unknown
 			}
 		case !operands && findFlag(c, word) != nil:
@@ -123,7 +149,10 @@ func (w *lineWords) hint(text string) string {
 	}
 	c, _, behind := w.find(all)
 	if c == nil {
-		return ""
+		return w.dotHint(all)
+	}
+	if behind == len(all) && w.commands[all[behind-1]] == nil && c.Name() != all[behind-1] {
+		return "" // in short, or not typed to its end
 	}
 	if c.HasAvailableSubCommands() {
 		if behind < len(all) {
@@ -148,4 +177,16 @@ func (w *lineWords) hint(text string) string {
 		expected = expected[1:]
 	}
 	return strings.Join(expected, " ")
+}
+
+// dotHint is what may follow a dot-command that has no word behind it yet.
+func (w *lineWords) dotHint(words []string) string {
+	if len(words) != 1 || !isDot(words) {
+		return ""
+	}
+	d, err := dotNamed(words[0])
+	if err != nil {
+		return ""
+	}
+	return d.usage
 }

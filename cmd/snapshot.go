@@ -162,7 +162,7 @@ func (s *Session) removeBackups(ctx context.Context, paths []string) error {
 		s.remark("dry run: would remove " + plural(int64(len(paths)), "snapshot"))
 		return nil
 	}
-	if err := s.confirm(fmt.Sprintf("remove %s", plural(int64(len(paths)), "snapshot"))); err != nil {
+	if err := s.confirm(fmt.Sprintf("remove %s for good", counted(int64(len(paths)), "snapshot"))); err != nil {
 		return err
 	}
 	for _, path := range paths {

@@ -17,15 +17,14 @@ import (
 type restoreOptions struct {
 	to      string
 	replace bool
-	rev     uint64
-	moment  timeFlag
+	when    moment
 }
 
-// isPast reports whether an earlier state is asked for.
-func (o *restoreOptions) isPast() bool { return o.rev != 0 || !time.Time(o.moment).IsZero() }
-
 func newSnapshotRestore(s *Session) *cobra.Command {
-	var o restoreOptions
+	var (
+		o    restoreOptions
+		past pastFlags
+	)
 	c := &cobra.Command{
 		Use:   "restore FILE|DIR",
 		Short: "Make a database from a snapshot",
@@ -45,6 +44,10 @@ kvsh snapshot restore backups --to-rev 8 --to restored.kv`,
 			if err := s.otherFiles("snapshot restore"); err != nil {
 				return err
 			}
+			var err error
+			if o.when, err = past.moment(c); err != nil {
+				return err
+			}
 			target := s.path()
 			if o.to != "" {
 				target = o.to
@@ -57,8 +60,7 @@ kvsh snapshot restore backups --to-rev 8 --to restored.kv`,
 	}
 	c.Flags().StringVar(&o.to, "to", "", "make the database `DB`")
 	c.Flags().BoolVar(&o.replace, "replace", false, "keep the database that is there as NAME.before-restore")
-	c.Flags().Uint64Var(&o.rev, "to-rev", 0, "the state at revision `N`, from a directory")
-	c.Flags().Var(&o.moment, "to-time", "the state at the moment `T`, from a directory")
+	past.bind(c, ", from a directory")
 	return c
 }
 
@@ -67,11 +69,9 @@ kvsh snapshot restore backups --to-rev 8 --to restored.kv`,
 func (s *Session) restoreBackup(ctx context.Context, from, target string, o *restoreOptions) error {
 	info, err := os.Stat(from)
 	switch {
-	case o.rev != 0 && !time.Time(o.moment).IsZero():
-		return usagef("--to-rev and --to-time exclude each other")
 	case err != nil:
 		return err
-	case !info.IsDir() && o.isPast():
+	case !info.IsDir() && !o.when.isNow():
 		return usagef("--to-rev and --to-time need a directory of backups: %q is none", from)
 	case !info.IsDir():
 		return s.restore(ctx, from, target, o.replace)
@@ -106,7 +106,7 @@ func assemble(ctx context.Context, dir string, o *restoreOptions, path string) (
 	}
 	var increments []string
 	database := ""
-	rev, moment := engine.Rev(o.rev), time.Time(o.moment)
+	rev := o.when.rev
 	newest := engine.Rev(0)
 	for _, b := range all {
 		switch {
@@ -124,7 +124,7 @@ func assemble(ctx context.Context, dir string, o *restoreOptions, path string) (
 		}
 		newest = max(newest, b.rev)
 	}
-	if !o.isPast() {
+	if o.when.isNow() {
 		rev = newest
 	}
 	var first error
@@ -132,7 +132,7 @@ func assemble(ctx context.Context, dir string, o *restoreOptions, path string) (
 		if b.err != nil || b.increment {
 			continue
 		}
-		info, err := engine.Assemble(ctx, nil, b.path, increments, rev, moment, path)
+		info, err := engine.Assemble(ctx, nil, b.path, increments, rev, o.when.time, path)
 		if err == nil || ctx.Err() != nil {
 			return info, err
 		}

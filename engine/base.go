@@ -111,9 +111,11 @@ func (b *base) release() {
 
 // get finds the newest version of a key with a revision of at most at.
 func (b *base) get(ikey []byte, at Rev) (v version, ok bool, err error) {
-	v, ok, err = b.tail.get(ikey, at)
-	if ok || err != nil {
-		return v, ok, err
+	if !b.tail.empty() {
+		v, ok, err = b.tail.get(ikey, at)
+		if ok || err != nil {
+			return v, ok, err
+		}
 	}
 	for _, r := range b.runs {
 		if ok && v.rev >= r.maxRev {
@@ -149,10 +151,11 @@ func (r *run) get(ikey []byte, at Rev) (v version, ok bool, err error) {
 
 // sources returns everything of a range with revisions of at most at, and more:
 // tables yield all revisions they hold.
-func (b *base) sources(o *iterOptions, at Rev) ([]source, error) {
-	sources, err := b.tail.sources(o, at)
-	if err != nil {
-		return nil, err
+func (b *base) sources(o *iterOptions, at Rev) (sources []source, err error) {
+	if !b.tail.empty() {
+		if sources, err = b.tail.sources(o, at); err != nil {
+			return nil, err
+		}
 	}
 	for _, r := range b.runs {
 		if s := r.source(o); s != nil {
@@ -162,26 +165,46 @@ func (b *base) sources(o *iterOptions, at Rev) ([]source, error) {
 	return sources, nil
 }
 
+// empty reports whether nothing is committed behind the tables. What comes
+// behind them later is newer than the revision of any reader that asked.
+func (t *tail) empty() bool {
+	t.mu.Lock()
+	none := t.loaded && len(t.ingested) == 0
+	t.mu.Unlock()
+	return none && t.mem.empty()
+}
+
 // source yields the tables of a run one after the other, or is nil if none has
 // keys in the range.
 func (r *run) source(o *iterOptions) source {
-	var in []*lazyTable
-	for _, l := range r.tables {
-		if (o.hi != nil && l.line.first >= string(o.hi)) || l.line.last < string(o.lo) {
-			continue
-		}
-		in = append(in, l)
+	in := r.tables
+	in = in[sort.Search(len(in), func(i int) bool { return in[i].line.last >= string(o.lo) }):]
+	if o.hi != nil {
+		in = in[:sort.Search(len(in), func(i int) bool { return in[i].line.first >= string(o.hi) })]
 	}
-	if len(in) == 0 {
+	switch {
+	case len(in) == 0:
 		return nil
-	}
-	if o.reverse {
+	case len(in) == 1:
+		if t := in[0].opened(); t != nil {
+			return t.iter(in[0].bounded(*o))
+		}
+	case o.reverse:
+		in = slices.Clone(in)
 		slices.Reverse(in)
 	}
 	return &runIter{o: *o, tables: in}
 }
 
-// runIter is the concatenation of the tables of a run.
+// opened is the table, or nil if it has not been asked for so far.
+func (l *lazyTable) opened() *table {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.t
+}
+
+// runIter is the concatenation of the tables of a run. It opens each when the
+// one before is at its end.
 type runIter struct {
 	o      iterOptions
 	tables []*lazyTable // not begun yet

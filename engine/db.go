@@ -113,6 +113,7 @@ type DB struct {
 	end      position   // of the newest committed record known
 	seen     string     // what base and end were read by, see fingerprint
 	markFile File
+	live     liveMark // of markFile; mapped when a second look is taken
 	closed   bool
 	users    sync.WaitGroup // calls under way
 
@@ -212,6 +213,7 @@ func (db *DB) Close() error {
 		db.base = nil
 	}
 	if db.markFile != nil {
+		db.live.close()
 		err = errors.Join(err, db.markFile.Close())
 	}
 	db.cache.keep(func(uint64) bool { return false })
@@ -223,16 +225,24 @@ func (db *DB) Close() error {
 
 // use registers a call. The returned function ends it.
 func (db *DB) use(ctx context.Context) (func(), error) {
+	if err := db.enrol(ctx); err != nil {
+		return nil, err
+	}
+	return db.users.Done, nil
+}
+
+// enrol is use for who ends the call by users.Done: it allocates nothing.
+func (db *DB) enrol(ctx context.Context) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.closed {
-		return nil, ErrClosed
+		return ErrClosed
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	db.users.Add(1)
-	return db.users.Done, nil
+	return nil
 }
 
 // Capabilities says what the database can do: all there is, unless it was
@@ -268,7 +278,7 @@ func (db *DB) reload() (*base, Rev, error) {
 }
 
 // refresh brings base and end up to date with what other processes committed.
-// Where nothing changed that costs one small read. Called with mu held.
+// Where nothing changed that costs a look at 100 bytes. Called with mu held.
 func (db *DB) refresh() error {
 	if !db.exists.Load() {
 		if err := db.identify(); err != nil && !errors.Is(err, ErrNoDatabase) {
@@ -285,11 +295,17 @@ func (db *DB) refresh() error {
 	if db.isSnapshot() {
 		return db.refreshSnapshot()
 	}
+	if db.base != nil && db.live.is(db.seen) {
+		return nil
+	}
 	mk, seen, err := db.fingerprint()
 	if err != nil {
 		return err
 	}
 	if db.base != nil && seen == db.seen {
+		if mk != nil {
+			db.live.open(db.markFile)
+		}
 		return nil
 	}
 	if db.base != nil && db.seen != "" && mk != nil && mk.generation == db.base.man.generation {
@@ -413,7 +429,7 @@ func (db *DB) View(ctx context.Context, at Rev, fn func(Tx) error) error {
 				return err
 			}
 		}
-		return fn(&dbTx{txCore: core})
+		return fn(core.tx())
 	})
 }
 

@@ -1,12 +1,9 @@
 package engine
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // FS is what the engine asks of a file system, and the seam at which crash
@@ -30,7 +27,10 @@ type File interface {
 	io.Writer // at the file's own position
 	io.Closer
 	Stat() (fs.FileInfo, error)
-	Sync() error // makes the contents and the size durable
+
+	// Sync makes the contents and the size durable. On macOS that is
+	// F_FULLFSYNC, which empties the cache of the disk too; fsync there does not.
+	Sync() error
 	Truncate(size int64) error
 
 	// Map maps the first size bytes for reading. The bytes stay valid until
@@ -45,90 +45,10 @@ type File interface {
 	Unlock() error
 }
 
-// noFollow is a flag of OpenFile for files within a database: whoever may write
-// to its directory must not make others read or write elsewhere.
-const noFollow = unix.O_NOFOLLOW
-
-// OS is the real file system.
+// OS is the real file system. Where that lacks what a database needs, as on
+// Windows, every call is refused.
 var OS FS = osFS{}
 
 type osFS struct{}
 
-func (osFS) Open(name string) (File, error) { return osOpen(name, os.O_RDONLY, 0) }
-
-func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
-	return osOpen(name, flag, perm)
-}
-
-// osOpen opens a file or a folder and nothing else. O_NONBLOCK, which does
-// nothing to those two, keeps the open of a pipe from waiting for its other end.
-func osOpen(name string, flag int, perm fs.FileMode) (File, error) {
-	f, err := os.OpenFile(name, flag|unix.O_NONBLOCK, perm)
-	if err != nil {
-		if flag&noFollow != 0 && errors.Is(err, unix.ELOOP) {
-			err = &fs.PathError{Op: "open", Path: name, Err: errors.New("a symbolic link, and none is followed within a database")}
-		}
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return osFile{f}, nil
-}
-
-func (osFS) Mkdir(name string, perm fs.FileMode) error  { return os.Mkdir(name, perm) }
-func (osFS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
-func (osFS) Stat(name string) (fs.FileInfo, error)      { return os.Stat(name) }
-func (osFS) Rename(from, to string) error               { return os.Rename(from, to) }
-func (osFS) Remove(name string) error                   { return os.Remove(name) }
-
-func (osFS) SyncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
 type osFile struct{ *os.File }
-
-func (f osFile) Map(size int) ([]byte, func() error, error) {
-	if size == 0 {
-		return nil, func() error { return nil }, nil
-	}
-	data, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, nil, &fs.PathError{Op: "mmap", Path: f.Name(), Err: err}
-	}
-	// Reads jump about; reading ahead would fetch pages nobody asked for.
-	_ = unix.Madvise(data, unix.MADV_RANDOM)
-	return data, func() error { return unix.Munmap(data) }, nil
-}
-
-func (f osFile) Lock() (bool, error) {
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		switch err {
-		case nil:
-			return true, nil
-		case unix.EINTR:
-			continue
-		case unix.EWOULDBLOCK:
-			return false, nil
-		}
-		return false, &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
-	}
-}
-
-func (f osFile) Unlock() error {
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_UN); err != nil {
-		return &fs.PathError{Op: "unlock", Path: f.Name(), Err: err}
-	}
-	return nil
-}

@@ -193,5 +193,6 @@ func replaceFile(fsys FS, path string, content []byte) error {
 		_ = fsys.Remove(temp)
 		return err
 	}
+	keepOwner(fsys, filepath.Dir(path))
 	return fsys.SyncDir(filepath.Dir(path))
 }

@@ -1,6 +1,9 @@
 package engine
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // A version is one key at one revision, as tables and the log tail hold it.
 // Its slices may point into a mapped file: they are not to be changed, and
@@ -67,6 +70,13 @@ type sliceSource struct {
 	step int // 1 or -1
 }
 
+// isEmpty reports whether a source yields nothing for certain, and holds
+// nothing: the tail of most databases, of which most is in tables.
+func isEmpty(s source) bool {
+	vs, ok := s.(*sliceSource)
+	return ok && len(vs.vs) == 0
+}
+
 func (s *sliceSource) next() bool {
 	s.i += s.step
 	return s.i >= 0 && s.i < len(s.vs)
@@ -90,6 +100,9 @@ func (s errorSource) close()        {}
 // and the others are skipped. Closing the merge closes the sources. It ends at
 // the first error of any of them.
 func newMergeSource(sources []source, reverse bool) source {
+	if len(sources) > 1 {
+		sources = slices.DeleteFunc(sources, isEmpty)
+	}
 	if len(sources) == 1 {
 		return sources[0]
 	}

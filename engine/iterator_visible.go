@@ -5,10 +5,14 @@ import "bytes"
 // newVisible yields what a reader at revision at sees of src: of each key the
 // newest version with a revision up to at, unless that is a delete or has
 // expired at nowMillis (Unix milliseconds). reverse says in which order src
-// comes. Closing it closes src.
+// comes, whose slices must stay valid until close. Closing it closes src.
 func newVisible(src source, at Rev, nowMillis int64, reverse bool) source {
 	if reverse {
 		return &visibleReverse{src: src, at: at, now: nowMillis}
+	}
+	if t, ok := src.(*tableIter); ok {
+		t.seen = visible{src: src, table: t, at: at, now: nowMillis}
+		return &t.seen
 	}
 	return &visible{src: src, at: at, now: nowMillis}
 }
@@ -16,28 +20,53 @@ func newVisible(src source, at Rev, nowMillis int64, reverse bool) source {
 // visible takes the first version of each key that is old enough.
 type visible struct {
 	src     source
+	table   *tableIter // src, if it is one: most scans end in a single table
 	at      Rev
 	now     int64
-	key     []byte // the key that is decided, if any
+	v       *version // cur, but for a table
+	key     []byte   // the key that is decided, if any; a slice of src
 	decided bool
 }
 
-func (s *visible) cur() *version { return s.src.cur() }
-func (s *visible) err() error    { return s.src.err() }
-func (s *visible) close()        { s.src.close() }
+func (s *visible) cur() *version {
+	if s.table != nil {
+		return &s.table.v
+	}
+	return s.v
+}
+
+func (s *visible) err() error { return s.src.err() }
+func (s *visible) close()     { s.src.close() }
 
 func (s *visible) next() bool {
-	for s.src.next() {
-		v := s.src.cur()
+	for v := s.step(); v != nil; v = s.step() {
 		if v.rev > s.at || s.decided && bytes.Equal(v.key, s.key) {
 			continue
 		}
-		s.key, s.decided = append(s.key[:0], v.key...), true
+		s.key, s.decided = v.key, true
 		if !v.deleted && !v.expired(s.now) {
+			if s.table == nil { // a pointer less to write, which is dear while memory is collected
+				s.v = v
+			}
 			return true
 		}
 	}
 	return false
+}
+
+// step is the next version of src, or nil. For a table it goes no way through
+// interfaces.
+func (s *visible) step() *version {
+	if s.table != nil {
+		if s.table.next() {
+			return &s.table.v
+		}
+		return nil
+	}
+	if s.src.next() {
+		return s.src.cur()
+	}
+	return nil
 }
 
 // visibleReverse sees the oldest version of a key first, so it knows which one

@@ -16,8 +16,8 @@ import (
 // with its digest makes part of the database. So a load is there whole or not
 // at all, and costs one pass over its data however large it is.
 const (
-	loadBudget = 96 << 20 // bytes of memory for sorting
-	loadSmall  = 1 << 20  // bytes of operations that go into the record itself
+	loadBudget = 160 << 20 // bytes of memory for sorting: a million records of 120 bytes stay in it
+	loadSmall  = 1 << 20   // bytes of operations that go into the record itself
 )
 
 // Load writes any number of items as one transaction, see Store. It holds the

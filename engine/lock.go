@@ -22,7 +22,11 @@ const lockPoll = time.Millisecond
 // openLock opens LOCK of a database. One that is missing is made: it holds nothing
 // but the lock.
 func openLock(fsys FS, dir string) (File, error) {
-	return fsys.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
+	f, err := fsys.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
+	if err == nil {
+		keepOwner(fsys, dir)
+	}
+	return f, err
 }
 
 // acquire takes the lock, waiting as long as wait. It returns a *BusyError if

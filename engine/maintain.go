@@ -85,6 +85,7 @@ func (db *DB) adopt(w *tableWriter) error {
 	if err := db.fsys.Rename(w.path, filepath.Join(db.dir, filepath.FromSlash(tableName(w.o.id)))); err != nil {
 		return err
 	}
+	keepOwner(db.fsys, filepath.Join(db.dir, tablesDir))
 	return db.fsys.SyncDir(filepath.Join(db.dir, tablesDir))
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 )
 
 // MARK format, version 1. Integers are little-endian. It fits one sector and
@@ -127,6 +128,61 @@ func readMark(f File, copyID uint64) (m mark, reason string, err error) {
 	return m, reason, nil
 }
 
+// A liveMark looks at MARK without a call of the system, through a mapping of
+// the page in which the system keeps it: what a writer has written stands there
+// before its write returns. The zero liveMark, and one of a file that cannot be
+// mapped so, sees nothing.
+type liveMark struct {
+	data  []byte // the bytes of MARK; nil: not mapped
+	unmap func() error
+	tried bool
+}
+
+// A liveMapper is a File of which others may go on writing what is mapped.
+// MapLive maps the file if it has exactly size bytes; they stay valid until
+// unmap, and change as the file does. Where the file is cut meanwhile, reading
+// them is a fault of the memory.
+type liveMapper interface {
+	MapLive(size int) (data []byte, unmap func() error, err error)
+}
+
+// open maps MARK, if its file system can. It tries only once.
+func (l *liveMark) open(f File) {
+	if l.tried {
+		return
+	}
+	l.tried = true
+	if m, ok := f.(liveMapper); ok {
+		if data, unmap, err := m.MapLive(markSize); err == nil {
+			l.data, l.unmap = data, unmap
+		}
+	}
+}
+
+// is reports whether MARK consists of just these bytes, now. Whoever gets false
+// reads the file, and learns why: somebody may be writing, or have cut it.
+func (l *liveMark) is(raw string) (same bool) {
+	if l.data == nil {
+		return false
+	}
+	// A page behind the end of a file that was cut is a fault, which would end
+	// the process.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil {
+			same = false
+		}
+	}()
+	return string(l.data) == raw
+}
+
+func (l *liveMark) close() {
+	if l.data != nil {
+		_ = l.unmap() // an error would be a bug here and changes nothing
+		l.data = nil
+	}
+}
+
 // openMark opens MARK. A missing one is no error: f is nil and the reason says
 // so.
 func openMark(fsys FS, dir string, flag int) (f File, reason string, err error) {
@@ -145,6 +201,7 @@ func writeMark(fsys FS, dir string, f *File, m *mark) error {
 			return err
 		}
 		*f = created
+		keepOwner(fsys, dir)
 	}
 	b := m.encode()
 	_, err := (*f).WriteAt(b[:], 0)

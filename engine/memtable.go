@@ -31,6 +31,13 @@ func (m *memtable) add(v version) {
 	m.keys[string(v.key)] = append(vs, v)
 }
 
+// empty reports whether there is nothing in it.
+func (m *memtable) empty() bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return len(m.keys) == 0
+}
+
 // get returns the newest version with a revision of at most at.
 func (m *memtable) get(ikey []byte, at Rev) (version, bool) {
 	m.mu.RLock()

@@ -83,11 +83,10 @@ func (db *DB) beginning(core *txCore) (Rev, Stamp, error) {
 
 // viewCore runs fn on a transaction that is pinned to the newest state.
 func (db *DB) viewCore(ctx context.Context, fn func(*txCore) error) error {
-	done, err := db.use(ctx)
-	if err != nil {
+	if err := db.enrol(ctx); err != nil {
 		return err
 	}
-	defer done()
+	defer db.users.Done()
 	core := &txCore{db: db, now: db.opts.now(), readonly: true}
 	defer core.end()
 	if _, err := core.state(); err != nil {
@@ -130,7 +129,7 @@ func (db *DB) ViewTime(ctx context.Context, t time.Time, fn func(Tx) error) erro
 			return err
 		}
 		core.rev, core.now = rev, t
-		return fn(&dbTx{txCore: core})
+		return fn(core.tx())
 	})
 }
 

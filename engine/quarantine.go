@@ -61,6 +61,7 @@ func quarantineFrom(fsys FS, dir, file string, offset, length int64, from io.Rea
 		}
 		err = errors.Join(err, f.Close())
 		if err == nil {
+			keepOwner(fsys, filepath.Join(dir, quarantineDir))
 			err = fsys.SyncDir(filepath.Join(dir, quarantineDir))
 		}
 		return name, err

@@ -49,7 +49,7 @@ func (s Stamp) Next(now time.Time) Stamp {
 // An Entry is one key with the value it has at some revision.
 type Entry struct {
 	Key     string
-	Value   []byte    // owned by the caller; nil where only keys were asked for
+	Value   []byte    // owned by the caller unless it was lent; nil where only keys were asked for
 	Size    int       // length of the value in bytes, known without the value
 	Rev     Rev       // the transaction that wrote it
 	Stamp   Stamp     // when that was
@@ -64,6 +64,12 @@ type Range struct {
 	Reverse  bool   // from the greatest key down
 	Limit    int    // at most so many entries; 0: no limit
 	KeysOnly bool   // leave Entry.Value nil, and do not read values
+
+	// Lend leaves the values where they lie: Entry.Value then is not the
+	// caller's, must not be changed, and is valid until the transaction ends.
+	// Whoever only looks at values spares their copies. A store that must copy
+	// them in any case need not heed it.
+	Lend bool
 
 	// Match, if not nil, says of each key in the range whether to yield it.
 	// It is called on bytes it must neither keep nor change, from several

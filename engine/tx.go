@@ -17,8 +17,9 @@ type txCore struct {
 	now  time.Time
 	done bool
 
-	rev      Rev   // reads see this revision and, in a round, what is pending
-	base     *base // pinned; nil until the first read
+	rev      Rev     // reads see this revision and, in a round, what is pending
+	base     *base   // pinned; nil until the first read
+	former   []*base // pinned before, of which values were perhaps lent
 	readonly bool
 
 	// round is the group of transactions this one will be committed with: its
@@ -32,6 +33,8 @@ type txCore struct {
 	unlimited bool                  // the limits of the database have been looked at
 
 	reads *readSet // what was read, for the check at commit; nil if nobody asks
+
+	whole dbTx // what tx returns, so that a View makes one piece of memory
 }
 
 type dbTx struct {
@@ -41,6 +44,12 @@ type dbTx struct {
 }
 
 var _ Tx = (*dbTx)(nil)
+
+// tx is the transaction in the default family.
+func (c *txCore) tx() *dbTx {
+	c.whole.txCore = c
+	return &c.whole
+}
 
 func (t *dbTx) Rev() Rev       { return t.rev }
 func (t *dbTx) Now() time.Time { return t.now }
@@ -89,7 +98,7 @@ func (c *txCore) again(cause error) error {
 		}
 		return fmt.Errorf("%w (%w): try again", ErrUnavailable, cause)
 	}
-	c.base.release()
+	c.former = append(c.former, c.base)
 	c.base = b
 	return nil
 }
@@ -101,6 +110,10 @@ func (c *txCore) end() {
 		c.base.release()
 		c.base = nil
 	}
+	for _, b := range c.former {
+		b.release()
+	}
+	c.former = nil
 }
 
 // lookup finds the newest version below the transaction's own writes.
@@ -189,12 +202,16 @@ func bounds(family string, r *Range) (o iterOptions, none bool) {
 			to = end
 		}
 	}
-	o.lo = appendIKey(nil, family, from)
+	// Both in one piece of memory.
+	split := len(family) + 1 + len(from)
+	space := appendIKey(make([]byte, 0, split+len(family)+1+len(to)), family, from)
+	o.lo = space[:split:split]
 	if to == "" {
-		o.hi = append([]byte(family), 1)
+		space = append(append(space, family...), 1)
 	} else {
-		o.hi = appendIKey(nil, family, to)
+		space = appendIKey(space, family, to)
 	}
+	o.hi = space[split:]
 	o.reverse, o.keysOnly, o.match = r.Reverse, r.KeysOnly, r.Match
 	return o, bytes.Compare(o.lo, o.hi) >= 0
 }
@@ -204,7 +221,9 @@ func bounds(family string, r *Range) (o iterOptions, none bool) {
 func prefixEnd(prefix string) string {
 	for n := len(prefix); n > 0; n-- {
 		if c := prefix[n-1]; c != 0xff {
-			return prefix[:n-1] + string([]byte{c + 1})
+			end := []byte(prefix[:n])
+			end[n-1]++
+			return string(end)
 		}
 	}
 	return ""
@@ -309,6 +328,7 @@ func (t *dbTx) walk(ctx context.Context, r *Range, f func(*version) bool) error 
 const contextEvery = 256
 
 // walkOnce returns the last key it went to, or nil if it saw the whole range.
+// The key is the caller's; it is left out if nobody needs it.
 func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, limited bool, f func(*version) bool) (last []byte, err error) {
 	b, err := t.state()
 	if err != nil {
@@ -322,6 +342,13 @@ func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, limited 
 		return nil, err
 	}
 	defer src.close()
+	defer func() { // before src is closed, which may own the bytes
+		if err == errVanished || t.reads != nil {
+			last = bytes.Clone(last)
+		} else {
+			last = nil
+		}
+	}()
 	for n := 0; !limited || *left > 0; n++ {
 		if n%contextEvery == contextEvery-1 {
 			if err := ctx.Err(); err != nil {
@@ -344,7 +371,7 @@ func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, limited 
 		if t.reads != nil {
 			t.reads.expiry(v)
 		}
-		last = append(last[:0], v.key...)
+		last = v.key
 		if !f(v) {
 			return last, nil
 		}
@@ -358,8 +385,22 @@ func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, limited 
 func (t *dbTx) Scan(ctx context.Context, r Range) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		stopped := false
+		entries := scanCopy{left: r.Limit}
 		err := t.walk(ctx, &r, func(v *version) bool {
-			stopped = !yield(entryOf(string(userKey(v.key)), v, r.KeysOnly), nil)
+			// In one place, and not by entryOf: an Entry is large, and each time it
+			// is handed on costs as much as its key.
+			e := Entry{Key: entries.key(userKey(v.key)), Size: v.size, Rev: v.rev, Stamp: v.stamp}
+			if v.expires != 0 {
+				e.Expires = time.UnixMilli(v.expires)
+			}
+			switch {
+			case r.KeysOnly:
+			case r.Lend:
+				e.Value = v.value[:len(v.value):len(v.value)]
+			default:
+				e.Value = entries.value(v.value)
+			}
+			stopped = !yield(e, nil)
 			return !stopped
 		})
 		if err != nil && !stopped {

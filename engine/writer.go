@@ -166,6 +166,7 @@ func (w *writer) commit(db *DB, r *round) (Outcome, error) {
 // to another began one, and checks that the log ends where it was to end.
 func landed(fsys FS, logPath string, from, end position) error {
 	if end.segment != from.segment {
+		keepOwner(fsys, logPath)
 		if err := fsys.SyncDir(logPath); err != nil {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc64"
-	"slices"
 	"strings"
 	"time"
 )
@@ -43,7 +42,6 @@ func newRedisImport(m *importer, f Format, o ImportOptions) *redisImport {
 		skips:     o.SkipUnsupported,
 		nowMillis: now.UnixMilli(),
 		db:        m.family,
-		known:     redisMemory{recent: map[redisKey]redisValue{}},
 	}
 }
 
@@ -125,7 +123,7 @@ func (m *redisImport) put(key, value []byte, expires time.Time) error {
 	if fault != "" {
 		return m.failAt(0, fault)
 	}
-	m.known.remember(redisKey{m.db, string(key)}, redisValue{value: bytes.Clone(value), expires: expires, isThere: true})
+	m.known.remember(m.db, key, redisValue{value: value, expires: expires, isThere: true})
 	return m.pass(r)
 }
 
@@ -135,7 +133,7 @@ func (m *redisImport) remove(key []byte) error {
 	if fault := recordFault(&r); fault != "" {
 		return m.failAt(0, fault)
 	}
-	m.known.remember(redisKey{m.db, string(key)}, redisValue{})
+	m.known.remember(m.db, key, redisValue{})
 	return m.pass(r)
 }
 
@@ -150,7 +148,7 @@ func (m *redisImport) pass(r Record) error {
 // find returns what the input has said of a key of the present database so
 // far. The error says that it is too long ago.
 func (m *redisImport) find(key []byte) (redisValue, error) {
-	v, ok := m.known.find(redisKey{m.db, string(key)})
+	v, ok := m.known.find(m.db, key)
 	if !ok {
 		return v, m.failAt(0, fmt.Sprintf("%s needs what %s was before, more than %d MiB of keys and values ago",
 			m.name0(), quoteStart(key), redisMemorySize>>20))
@@ -177,68 +175,4 @@ func (m *redisImport) removeAll(all bool) error {
 		}
 	}
 	return nil
-}
-
-// A redisMemory holds what became of the keys that were touched last, in
-// bounded memory.
-type redisMemory struct {
-	recent, older map[redisKey]redisValue
-	size          int  // bytes of recent
-	hasForgotten  bool // keys have fallen out
-}
-
-// redisMemorySize bounds the memory for keys, in bytes.
-const redisMemorySize = 32 << 20
-
-// redisEntrySize is what an entry takes in a map besides its bytes, about.
-const redisEntrySize = 128
-
-type redisKey struct{ family, key string }
-
-type redisValue struct {
-	value   []byte
-	expires time.Time
-	isThere bool // else it is known that the key is not
-}
-
-// remember takes a key, and forgets the half that was not touched for longest
-// when it holds too much.
-func (k *redisMemory) remember(key redisKey, v redisValue) {
-	size := len(key.key) + len(v.value) + redisEntrySize
-	if k.size+size > redisMemorySize/2 && len(k.recent) > 0 {
-		k.hasForgotten = k.hasForgotten || len(k.older) > 0
-		k.recent, k.older, k.size = map[redisKey]redisValue{}, k.recent, 0
-	}
-	// A key that is written again counts again: the bound holds all the same.
-	k.recent[key] = v
-	k.size += size
-}
-
-// find returns what a key is, and whether that is known.
-func (k *redisMemory) find(key redisKey) (redisValue, bool) {
-	if v, ok := k.recent[key]; ok {
-		return v, true
-	}
-	if v, ok := k.older[key]; ok {
-		return v, true
-	}
-	return redisValue{}, !k.hasForgotten
-}
-
-// all returns the keys that are there, sorted, and whether none is forgotten.
-func (k *redisMemory) all() (keys []redisKey, ok bool) {
-	for key, v := range k.recent {
-		if v.isThere {
-			keys = append(keys, key)
-		}
-	}
-	for key, v := range k.older {
-		if _, again := k.recent[key]; v.isThere && !again {
-			keys = append(keys, key)
-		}
-	}
-	slices.SortFunc(keys, func(a, b redisKey) int {
-		return strings.Compare(a.family+"\x00"+a.key, b.family+"\x00"+b.key)
-	})
-	return keys, !k.hasForgotten
 }

@@ -41,6 +41,9 @@ const (
 // in any text. People use no longer ones.
 const maxCluster = 256
 
+// kanaMarks are the voiced and the semi-voiced sound mark in halfwidth.
+const kanaMarks = "\uff9e\uff9f"
+
 // cluster is the first grapheme cluster of a text that is not empty. A newline,
 // a carriage return before it, and a byte that is no UTF-8 are each one.
 func cluster(text string) string {
@@ -60,7 +63,12 @@ func cluster(text string) string {
 	}
 	g := displaywidth.StringGraphemes(text[:n])
 	g.Next()
-	return g.Value()
+	c := g.Value()
+	// Terminals give the marks of halfwidth kana a column of their own.
+	if i := strings.IndexAny(c, kanaMarks); i > 0 {
+		return c[:i]
+	}
+	return c
 }
 
 // set replaces the text; the cursor stands at its end.

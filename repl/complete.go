@@ -140,8 +140,9 @@ func (c *Completion) common() string {
 
 // A lookup is a search for completions that may be under way.
 type lookup struct {
-	number int // of the one under way; others are not wanted any more
-	cancel context.CancelFunc
+	number int                // of the one under way; others are not wanted any more
+	cancel context.CancelFunc // nil: none is
+	at     state              // of the line that it is for
 }
 
 func (l *lookup) stop() {
@@ -188,8 +189,11 @@ func (e *lineEditor) tab() bool {
 	if e.Complete == nil || e.asking {
 		return false
 	}
-	e.looking.stop()
 	at := state{e.buffer.text, e.buffer.cursor}
+	if e.looking.cancel != nil && e.looking.at == at {
+		return true // a Tab that is held down must not begin it anew for ever
+	}
+	e.looking.stop()
 	_, word, start, ok := WordAt(at.text[:at.cursor])
 	if !ok {
 		return false
@@ -199,7 +203,7 @@ func (e *lineEditor) tab() bool {
 		return false
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	e.looking.cancel = cancel
+	e.looking.cancel, e.looking.at = cancel, at
 	number := e.looking.number
 	go func() {
 		defer cancel()

@@ -3,6 +3,7 @@ package repl
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"testing"
 )
 
@@ -127,4 +128,24 @@ func TestEditorSlowCompletion(t *testing.T) {
 	d.WaitLine("> latexy|")
 	d.Type("\r")
 	d.want("latexy")
+}
+
+// A Tab that is held down waits for what the first one looks for.
+func TestEditorHeldTab(t *testing.T) {
+	var looks atomic.Int32
+	release := make(chan bool)
+	d := sit(t, 40, 10, EditorOptions{Complete: func(string) func(context.Context) Completion {
+		looks.Add(1)
+		return func(context.Context) Completion {
+			<-release
+			return Completion{Candidates: []Candidate{{Text: "found"}}}
+		}
+	}})
+	d.Type("f\t\t\tx\x7f")
+	d.WaitLine("> f|")
+	if n := looks.Load(); n != 1 {
+		t.Errorf("three Tabs began %d lookups, want 1", n)
+	}
+	close(release)
+	d.WaitLine("> found |")
 }

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 
 	"github.com/chzyer/readline"
-	"golang.org/x/sys/unix"
 )
 
 // ErrInterrupt is returned by an Editor when the line was given up with Ctrl-C.
@@ -27,6 +26,13 @@ type Editor interface {
 
 	// Ask is ReadLine for an answer that is no command.
 	Ask(ctx context.Context, question string) (string, error)
+
+	// Print shows text, whole lines as the terminal is to have them, above the
+	// line that is being read, which stays as it is with its cursor. Where none
+	// is, the text waits for the next one; Print waits too while much text does,
+	// up to the end of the context. It may be called from any goroutine, also
+	// while ReadLine runs. After Close it returns os.ErrClosed.
+	Print(ctx context.Context, text string) error
 
 	// Remember adds a command, of any number of lines, to the history.
 	Remember(command string)
@@ -75,10 +81,12 @@ type lineEditor struct {
 	goesOn    chan struct{} // the process was let go on
 	resumed   atomic.Bool   // the same, when something else had stopped it
 	found     findings      // what lookups of completions came to
+	printed   printed       // what others want to show
 
 	// Of the line being read.
 	buffer  buffer
 	prompt  string
+	prefill string // what the next line begins with
 	asking  bool   // for an answer
 	typed   []byte // text that is not yet in the buffer
 	pasting bool
@@ -93,9 +101,13 @@ type lineEditor struct {
 }
 
 // NewEditor returns the editor for a terminal that moves its cursor. A history
-// that cannot be read or written is no error: it ends with the editor.
+// that cannot be read or written is no error: it ends with the editor. Where
+// the system is no Unix it is the plain editor.
 func NewEditor(o EditorOptions) (Editor, error) {
 	in, err := newInput(int(o.In.Fd()))
+	if errors.Is(err, errors.ErrUnsupported) {
+		return NewPlainEditor(o.In, o.Out), nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +124,7 @@ func NewEditor(o EditorOptions) (Editor, error) {
 		return nil, err
 	}
 	e.signals = make(chan os.Signal, 4)
-	signal.Notify(e.signals, unix.SIGWINCH, unix.SIGCONT)
+	signal.Notify(e.signals, terminalSignals...)
 	go e.watchSignals()
 	return e, nil
 }
@@ -121,7 +133,7 @@ func NewEditor(o EditorOptions) (Editor, error) {
 func (e *lineEditor) watchSignals() {
 	for s := range e.signals {
 		switch {
-		case s == unix.SIGWINCH: // a new width shows when the line is drawn
+		case isResize(s): // a new width shows when the line is drawn
 		case e.suspended.Load():
 			select {
 			case e.goesOn <- struct{}{}:
@@ -138,6 +150,7 @@ func (e *lineEditor) watchSignals() {
 // Close gives the terminal back. It is not called while ReadLine runs.
 func (e *lineEditor) Close() error {
 	e.looking.stop()
+	e.printed.close()
 	signal.Stop(e.signals)
 	close(e.signals)
 	e.in.Close()
@@ -179,6 +192,10 @@ func (e *lineEditor) read(ctx context.Context, prompt string, asking bool) (stri
 	defer func() { _ = e.term.ExitRawMode() }() // also when something panics
 	e.buffer.reset()
 	e.prompt, e.asking, e.done, e.err = prompt, asking, false, nil
+	if !asking && e.prefill != "" {
+		e.buffer.set(e.prefill)
+		e.prefill = ""
+	}
 	e.walk = walk{}
 	e.search, e.menu, e.message, e.hinted = nil, nil, "", ""
 	e.resumed.Store(false)
@@ -186,6 +203,7 @@ func (e *lineEditor) read(ctx context.Context, prompt string, asking bool) (stri
 	if err := e.screen.begin(width, e.Colors); err != nil {
 		return "", err
 	}
+	e.showPrinted()
 	stop := context.AfterFunc(ctx, e.in.notify)
 	defer stop()
 	e.proceed()
@@ -286,6 +304,7 @@ func (e *lineEditor) wakened() {
 		_ = e.term.EnterRawMode()
 		e.restart()
 	}
+	e.showPrinted()
 	if f := e.found.take(); f != nil {
 		e.complete(f)
 	}

@@ -22,8 +22,9 @@ import (
 // A desk is an editor at a terminal with somebody who types.
 type desk struct {
 	*screentest.Terminal
-	t     *testing.T
-	lines chan string // what ReadLine returned, errors too
+	t      *testing.T
+	editor Editor
+	lines  chan string // what ReadLine returned, errors too
 }
 
 // sit opens an editor at a terminal, which reads lines until the end.
@@ -36,6 +37,7 @@ func sit(t *testing.T, columns, rows int, o EditorOptions) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.editor = e
 	over := make(chan struct{})
 	go func() {
 		defer close(over)

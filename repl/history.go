@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Limits on the history.
@@ -143,6 +141,9 @@ func appendHistory(name, line string, maxBytes int64) error {
 	return nil
 }
 
+// errHistoryBusy is a history to which others wrote all the time.
+var errHistoryBusy = errors.New("the history is locked by another shell")
+
 // lockHistory opens the file under its lock, for its owner alone.
 func lockHistory(name string) (*os.File, error) {
 	for deadline := time.Now().Add(historyWait); ; {
@@ -150,19 +151,19 @@ func lockHistory(name string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil && isNamed(f, name) {
+		had, err := tryLock(f)
+		if had && isNamed(f, name) {
 			if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm() != 0o600 {
 				_ = f.Chmod(0o600) // older versions made it for all to read
 			}
 			return f, nil
 		}
 		f.Close()
-		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+		if err != nil {
 			return nil, err
 		}
 		if time.Now().After(deadline) {
-			return nil, unix.EWOULDBLOCK
+			return nil, errHistoryBusy
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -14,15 +14,16 @@ func NewPlainEditor(in io.Reader, out io.Writer) Editor {
 }
 
 type plainEditor struct {
-	in  *bufio.Reader
-	out io.Writer
+	in      *bufio.Reader
+	out     io.Writer
+	printed printed // what is shown before the next prompt
 }
 
 func (e *plainEditor) ReadLine(ctx context.Context, prompt string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", context.Cause(ctx)
 	}
-	if _, err := io.WriteString(e.out, prompt); err != nil {
+	if _, err := io.WriteString(e.out, string(e.printed.take())+prompt); err != nil {
 		return "", err
 	}
 	line, err := e.in.ReadString('\n')
@@ -36,6 +37,13 @@ func (e *plainEditor) Ask(ctx context.Context, question string) (string, error) 
 	return e.ReadLine(ctx, question)
 }
 
+func (e *plainEditor) Print(ctx context.Context, text string) error {
+	return e.printed.put(ctx, text)
+}
+
 func (e *plainEditor) Remember(string) {}
 
-func (e *plainEditor) Close() error { return nil }
+func (e *plainEditor) Close() error {
+	e.printed.close()
+	return nil
+}

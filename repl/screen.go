@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"bytes"
 	"io"
 	"strconv"
 )
@@ -12,7 +13,28 @@ type screen struct {
 	rows   []row // what is shown
 	cursor int   // the row it stands on
 	column int
-	width  int // of the terminal when that was drawn
+	width  int    // of the terminal when that was drawn
+	before []byte // what goes out with the next write
+}
+
+// write writes what waits and b, in one piece.
+func (s *screen) write(b []byte) error {
+	if len(s.before) > 0 {
+		b = append(s.before, b...)
+		s.before = nil
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := s.out.Write(b)
+	return err
+}
+
+// above puts whole lines of text above what is shown. They are to be seen with
+// the next drawing, which makes all of what is shown anew.
+func (s *screen) above(text []byte, width int) {
+	s.before = s.forget(s.before, width)
+	s.before = append(s.before, bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))...)
 }
 
 // The codes that the screen uses. Terminals since the VT100 know them, but for
@@ -54,8 +76,7 @@ func (s *screen) begin(width int, colors bool) error {
 	b = append(b, '\r')
 	b = append(b, eraseBelow...)
 	s.rows, s.cursor, s.column = nil, 0, 0
-	_, err := s.out.Write(b)
-	return err
+	return s.write(b)
 }
 
 // draw brings a frame onto the screen.
@@ -107,11 +128,7 @@ func (s *screen) draw(f frame) error {
 		}
 	}
 	s.cursor, s.column, s.width = f.cursor, f.column, f.width
-	if len(b) == 0 {
-		return nil
-	}
-	_, err := s.out.Write(b)
-	return err
+	return s.write(b)
 }
 
 // forget erases what is shown after the terminal became another width: it has
@@ -131,13 +148,11 @@ func (s *screen) end(note string) error {
 	b = append(b, note...)
 	b = append(b, "\r\n"+pastesOff...)
 	s.rows, s.cursor, s.column = nil, 0, 0
-	_, err := s.out.Write(b)
-	return err
+	return s.write(b)
 }
 
 // clear erases the whole terminal.
 func (s *screen) clear() error {
 	s.rows, s.cursor, s.column = nil, 0, 0
-	_, err := io.WriteString(s.out, eraseScreen)
-	return err
+	return s.write([]byte(eraseScreen))
 }

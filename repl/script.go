@@ -37,6 +37,11 @@ type ScriptCommand struct {
 // Position is the place where the command begins.
 func (c ScriptCommand) Position() Position { return c.source.position(c.Words[0].Start) }
 
+// Text is the command as it stands in the script.
+func (c ScriptCommand) Text() string {
+	return c.source.text[c.Words[0].Start:c.Words[len(c.Words)-1].End]
+}
+
 // source is the lines that one or more commands were split from.
 type source struct {
 	name string

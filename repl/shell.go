@@ -20,6 +20,15 @@ type Shell struct {
 
 	// Syntax reports text that cannot be split.
 	Syntax func(source string, err *SyntaxError)
+
+	// Verbatim reports whether all that follows a first word is one word, up to
+	// the end of the text and as it stands there: it has a grammar of its own.
+	// It may be nil.
+	Verbatim func(word string) bool
+
+	// Leave reports whether the loop may end at the end of the input, which
+	// Ctrl-D is. It may be nil, for yes.
+	Leave func() bool
 }
 
 // Run reads lines and runs their commands until Do ends it, the input does, or
@@ -39,8 +48,11 @@ func (s *Shell) Run(ctx context.Context) error {
 			text = ""
 			continue
 		case errors.Is(err, io.EOF):
-			if text == "" {
+			if text == "" && (s.Leave == nil || s.Leave()) {
 				return nil
+			}
+			if text == "" {
+				continue
 			}
 			// Ctrl-D within a quote ends the quote's command, not the shell.
 			text = strings.TrimSuffix(text, "\n")
@@ -49,7 +61,7 @@ func (s *Shell) Run(ctx context.Context) error {
 		default:
 			text += line
 		}
-		commands, splitErr := Split(nil, text, ShellDoor)
+		commands, splitErr := s.split(text)
 		var syntax *SyntaxError
 		if errors.As(splitErr, &syntax) && syntax.Open && err == nil {
 			text += "\n"
@@ -70,4 +82,25 @@ func (s *Shell) Run(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// split splits a text into its commands.
+func (s *Shell) split(text string) ([]Command, error) {
+	if s.Verbatim == nil {
+		return Split(nil, text, ShellDoor)
+	}
+	start := len(text) - len(strings.TrimLeft(text, " \t"))
+	end := len(text)
+	if n := strings.IndexAny(text[start:], " \t\n"); n >= 0 {
+		end = start + n
+	}
+	if !s.Verbatim(text[start:end]) {
+		return Split(nil, text, ShellDoor)
+	}
+	c := Command{Words: []Word{{Text: text[start:end], Start: start, End: end}}}
+	if rest := strings.TrimSpace(text[end:]); rest != "" {
+		at := end + strings.Index(text[end:], rest)
+		c.Words = append(c.Words, Word{Text: rest, Start: at, End: at + len(rest)})
+	}
+	return []Command{c}, nil
 }

@@ -285,6 +285,7 @@ func (f *failing) Read([]byte) (int, error) { return 0, f.err }
 
 // A lines editor is a person who types lines; "^C" is Ctrl-C.
 type linesEditor struct {
+	Editor  // none: what a test does not need
 	lines   []string
 	prompts []string
 	history []string

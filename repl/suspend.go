@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/chzyer/readline"
-	"golang.org/x/sys/unix"
 )
 
 // A rawMode switches a terminal between the mode in which it was found and the
@@ -60,7 +59,7 @@ func (e *lineEditor) suspend() {
 		}
 		e.suspended.Store(true)
 		defer e.suspended.Store(false)
-		if err := unix.Kill(0, unix.SIGTSTP); err != nil {
+		if err := stopGroup(); err != nil {
 			return
 		}
 		// The signal may arrive in another thread a moment later. Where nobody

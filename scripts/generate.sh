@@ -24,7 +24,7 @@ mkdir "$new/man"
 "$program" man --dir "$new/man"
 
 if [ "$check" = yes ]; then
-	if ! diff -r -x "README*" -x "*.go" man "$new/man"; then
+	if ! diff -r -x "README*" -x "*.go" -x "*.5" man "$new/man"; then
 		echo "stale: run 'make generate' and commit the result" >&2
 		exit 1
 	fi

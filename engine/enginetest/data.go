@@ -16,6 +16,7 @@ var dataLaws = []law{
 	{"An empty value is a value", engine.CanWrite, emptyValue},
 	{"An entry tells its size, revision and stamp", engine.CanWrite, entryFacts},
 	{"A value is copied on its way in and on its way out", engine.CanWrite, valuesAreCopied},
+	{"A lent value is the value until the transaction ends", engine.CanWrite, lentValues},
 	{"The greatest key and the greatest value are taken", engine.CanWrite, greatest},
 	{"What is over a limit is refused and nothing is written", engine.CanWrite, overLimit},
 	{"Deleting a key that is not there is no error", engine.CanWrite, deleteMissing},
@@ -132,6 +133,48 @@ func valuesAreCopied(e *env) {
 			copy(entry.Value, "VVVVVV")
 		}
 		e.wantGet(tx, "a", "before")
+	})
+}
+
+func lentValues(e *env) {
+	want := map[string]string{"a": "", "b": "1", "c": strings.Repeat("x", 100_000), "d": "own"}
+	e.update(func(tx engine.Tx) error {
+		for _, key := range []string{"a", "b", "c"} {
+			if err := tx.Set(e.ctx, key, []byte(want[key])); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	e.update(func(tx engine.Tx) error {
+		if err := tx.Set(e.ctx, "d", []byte("own")); err != nil {
+			return err
+		}
+		for _, r := range []engine.Range{{}, {Reverse: true}, {Limit: 3}, {KeysOnly: true}} {
+			r.Lend = true
+			var lent []engine.Entry
+			for entry, err := range tx.Scan(e.ctx, r) {
+				if err != nil {
+					return err
+				}
+				lent = append(lent, entry)
+			}
+			for _, entry := range lent { // read and written since
+				e.wantGet(tx, entry.Key, want[entry.Key])
+				if err := tx.Set(e.ctx, entry.Key, []byte("since")); err != nil {
+					return err
+				}
+			}
+			for _, entry := range lent {
+				if r.KeysOnly != (entry.Value == nil) || !r.KeysOnly && string(entry.Value) != want[entry.Key] {
+					e.Errorf("Scan(%+v) lends %.40q of %q, want %.40q", r, entry.Value, entry.Key, want[entry.Key])
+				}
+				if err := tx.Set(e.ctx, entry.Key, []byte(want[entry.Key])); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	})
 }
 

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package screentest is a terminal for tests: a pseudo-terminal and what a
 // person would see on it.
 package screentest

@@ -124,38 +124,3 @@ func (b *bench) killWriter(path, sets string) error {
 	_ = c.Wait() // it says that it was killed
 	return nil
 }
-
-// history measures reading the past of a key with many versions.
-func (b *bench) history() error {
-	const versions = 20_000
-	path := filepath.Join(b.dir, "history.kv")
-	file := filepath.Join(b.dir, "history.lines")
-	f, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(f, "config sync never")
-	for i := range versions {
-		fmt.Fprintf(f, "set counter %d\nset key:%d x\n", i, i%1000)
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	kvsh := func(args ...string) []string {
-		return append([]string{b.bin("kvsh"), "-q", "-d", path}, args...)
-	}
-	if _, err := (command{args: kvsh("init")}).run(); err != nil {
-		return err
-	}
-	if _, err := (command{args: kvsh(), stdin: file}).run(); err != nil {
-		return err
-	}
-	b.row(fmt.Sprintf("the past of a key with %d versions", versions), millis, min(b.rounds, 21), []contender{
-		b.bareGo(),
-		once("kvsh get", command{args: kvsh("get", "counter"), want: fmt.Sprint(versions - 1)}),
-		once("kvsh get --at, half way back", command{args: kvsh("get", "counter", "--at", fmt.Sprint(versions))}),
-		once("kvsh history", command{args: kvsh("history", "counter")}),
-		once("kvsh list --at, half way back", command{args: kvsh("list", "--at", fmt.Sprint(versions))}),
-	})
-	return nil
-}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -39,32 +40,39 @@ func (b *bench) row(title string, unit unit, rounds int, contenders []contender,
 		b.notes = append(b.notes, title+": no time was left")
 		return
 	}
-	fmt.Fprintf(os.Stderr, "bench: %s\n", title)
+	share := b.share()
+	fmt.Fprintf(os.Stderr, "bench: %s (%v)\n", title, share.Round(time.Second/10))
 	samples := make([][]sample, len(contenders))
-	failed := make([]error, len(contenders))
-	begin := time.Now()
-	first, least := -1, 3 // the first one warms up
+	left := make([]bool, len(contenders)) // out of further rounds
+	first, least := -1, 3                 // the first one warms up
 	if rounds <= b.fewRounds() {
 		first, least = 0, 1 // rows that take long by themselves are warm soon enough
 	}
+	var begin time.Time // of the second round: the first one each has to itself
 	for round := first; round < rounds; round++ {
 		// Whatever this machine does, a row ends.
-		if round >= least && time.Since(begin) > b.rowTime {
+		if round >= least && time.Since(begin) > share {
 			break
 		}
 		for i, c := range contenders {
-			if failed[i] != nil {
+			if left[i] {
 				continue
 			}
+			from := time.Now()
 			s, err := c.run(round)
 			if err != nil {
-				failed[i] = err
+				left[i] = true
 				b.notes = append(b.notes, fmt.Sprintf("%s, %s: %v", title, c.name, err))
 				continue
 			}
 			if round >= 0 {
 				samples[i] = append(samples[i], s)
+				// One that takes long once would leave the others no rounds.
+				left[i] = time.Since(from) > share/4
 			}
+		}
+		if round == first {
+			begin = time.Now()
 		}
 	}
 	r := result{title: title, unit: unit, budgets: budgets}
@@ -77,8 +85,20 @@ func (b *bench) row(title string, unit unit, rounds int, contenders []contender,
 	r.write(os.Stdout)
 }
 
+// share is the time of the next row: what is left, shared evenly among the rows
+// that are.
+func (b *bench) share() time.Duration {
+	rows := max(b.rowsLeft, 1)
+	b.rowsLeft--
+	return max(time.Until(b.deadline)/time.Duration(rows), 300*time.Millisecond)
+}
+
 // late reports whether the time of the whole benchmark is over.
-func (b *bench) late() bool { return !b.deadline.IsZero() && time.Now().After(b.deadline) }
+func (b *bench) late() bool { return time.Now().After(b.deadline) }
+
+// commandLimit is how long a program may take for one thing. Those that take
+// minutes to load a million records are left out, and said so.
+const commandLimit = 75 * time.Second
 
 // A command is a process to run.
 type command struct {
@@ -90,7 +110,9 @@ type command struct {
 
 // run runs it to its end. value is the milliseconds from fork to exit.
 func (c command) run() (sample, error) {
-	cmd := exec.Command(c.args[0], c.args[1:]...)
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	var stdout *os.File
 	var err error
@@ -114,6 +136,9 @@ func (c command) run() (sample, error) {
 	begin := time.Now()
 	err = cmd.Run()
 	took := time.Since(begin)
+	if ctx.Err() != nil {
+		return sample{}, fmt.Errorf("%s: took more than %v", strings.Join(c.args[:min(len(c.args), 5)], " "), commandLimit)
+	}
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w: %.200s", strings.Join(c.args[:min(len(c.args), 5)], " "), err, stderr.String())
 	}

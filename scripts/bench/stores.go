@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"kvsh/scripts/bench/drive"
 )
@@ -38,7 +39,7 @@ func (b *bench) durableWrites() error {
 	for _, writers := range []int{1, 32} {
 		var all []contender
 		for _, name := range b.some("floor", "wal", "engine", "bbolt", "goleveldb", "pebble", "badger", "buntdb") {
-			label := map[string]string{"floor": "append and fsync by hand", "wal": "raw tidwall/wal", "engine": "kvsh"}[name]
+			label := map[string]string{"floor": handAppend, "wal": "raw tidwall/wal", "engine": "kvsh"}[name]
 			if label == "" {
 				label = name
 			}
@@ -53,13 +54,13 @@ func (b *bench) durableWrites() error {
 			defer func() { _ = remove(path) }()
 			all = append(all, b.measured(label, name, path, fmt.Sprintf("set%d", writers), 1000, rate))
 		}
-		g := budget{of: "kvsh", against: "append and fsync by hand", factor: 0.95}
+		g := budget{of: "kvsh", against: handAppend, factor: 0.95}
 		if writers > 1 {
 			g = budget{of: "kvsh", against: "raw tidwall/wal", factor: 0.8}
 		}
 		b.row(fmt.Sprintf("durable writes in a process, %d at once", writers), perSecond, b.fewRounds(), all, g)
 	}
-	return nil
+	return b.manyWriters()
 }
 
 // inProcess measures reads within one process, by one goroutine.
@@ -83,8 +84,10 @@ func (b *bench) inProcess() error {
 			{"get", "get in process, each by itself", perSecond, rate, budget{of: "kvsh", against: "bbolt", factor: factor}},
 			{"gets", "get in process, 100 in a transaction", perSecond, rate100, budget{of: "kvsh", against: "bbolt", factor: factor}},
 			{"scan", "scan of 100 keys in process", micros, microsEach, budget{}},
+			{"scan100k", "scan of 100000 keys in process", millis, millisEach, budget{}},
 			{"prefix", "prefix scan of 100 keys in process", micros, microsEach, budget{of: "kvsh", against: "bbolt", factor: 0.6}},
 			{"suffix", "keys with a suffix, in process", millis, millisEach, budget{of: "kvsh", against: "bbolt", factor: 0.35}},
+			{"contains", "keys that contain a text, in process", millis, millisEach, budget{}},
 		} {
 			var all []contender
 			for _, name := range names {
@@ -105,40 +108,63 @@ func (b *bench) inProcess() error {
 			}
 			b.row(fmt.Sprintf("%s, %d keys", row.title, n), row.unit, b.fewRounds(), all, budgets...)
 		}
-		if err := b.listSuffix(n); err != nil {
-			return err
-		}
+		b.lists(n)
 	}
 	return nil
 }
 
-// listSuffix measures the same as a command.
-func (b *bench) listSuffix(n int) error {
-	var all []contender
+// lists measures the same as commands.
+func (b *bench) lists(n int) {
+	programs := map[string]string{} // to their databases
 	for _, name := range []string{"kvsh", "sqlite3"} {
+		if name == "sqlite3" && n == b.huge {
+			continue // takes minutes to load
+		}
 		path, err := b.database(name, n)
 		if err != nil {
-			b.notes = append(b.notes, fmt.Sprintf("list --suffix by %s: %v", name, err))
+			b.notes = append(b.notes, fmt.Sprintf("lists by %s: %v", name, err))
 			continue
 		}
-		all = append(all, contender{name, func(round int) (sample, error) {
-			suffix := randoms(n).Key((round + 1) % n)[12:]
-			if name == "kvsh" {
-				return command{args: []string{b.bin("kvsh"), "-d", path, "list", "--suffix", suffix}}.run()
-			}
-			return command{args: []string{"sqlite3", "-readonly", path, "select key from kv where key like '%" + suffix + "'"}}.run()
-		}})
+		programs[name] = path
 	}
-	b.row(fmt.Sprintf("list --suffix, the whole process, %d keys", n), millis, min(b.rounds, 21), all,
-		budget{of: "kvsh", factor: 60})
-	return nil
+	for _, l := range []struct {
+		title string
+		kvsh  func(key string) []string // operands of list
+		sql   string                    // what stands behind where, with the key for @
+	}{
+		{"list of 100 keys", func(key string) []string { return []string{"--from", key, "--limit", "100"} }, "key>='@' limit 100"},
+		{"list of 100000 keys", func(key string) []string { return []string{"--limit", "100000"} }, "1 limit 100000"},
+		{"list --prefix", func(key string) []string { return []string{"--prefix", key[:4]} }, "key glob substr('@',1,4)||'*'"},
+		{"list --suffix", func(key string) []string { return []string{"--suffix", key[12:]} }, "key like '%'||substr('@',13)"},
+		{"list --contains", func(key string) []string { return []string{"--contains", key[12:]} }, "instr(key,substr('@',13))"},
+	} {
+		var all []contender
+		for _, name := range []string{"kvsh", "sqlite3"} {
+			path := programs[name]
+			if path == "" {
+				continue
+			}
+			all = append(all, contender{name, func(round int) (sample, error) {
+				key := randoms(n).Key((round + 1) % n)
+				if name == "kvsh" {
+					return command{args: append([]string{b.bin("kvsh"), "-d", path, "list"}, l.kvsh(key)...)}.run()
+				}
+				return command{args: []string{"sqlite3", "-readonly", path, "select key from kv where " + strings.ReplaceAll(l.sql, "@", key)}}.run()
+			}})
+		}
+		var budgets []budget
+		if l.title == "list --suffix" {
+			budgets = append(budgets, budget{of: "kvsh", factor: 60})
+		}
+		b.row(fmt.Sprintf("%s, the whole process, %d keys", l.title, n), millis, min(b.rounds, 21), all, budgets...)
+	}
 }
 
 // imports measures loading into a new database, until it is durable.
 func (b *bench) imports() error {
 	sets := []drive.Records{randoms(b.big), {N: b.big, ValueSize: 100, Sorted: true}, {N: b.big / 10, ValueSize: 1024}}
 	if b.huge > 0 {
-		sets = append(sets, randoms(b.huge))
+		sets = append(sets, randoms(b.huge), drive.Records{N: b.huge, ValueSize: 100, Sorted: true})
 	}
 	for _, r := range sets {
 		var all []contender
@@ -203,7 +229,9 @@ func (b *bench) addImports(r drive.Records, path string, add func(label string, 
 
 func (b *bench) importBudgets(r drive.Records) []budget {
 	switch {
-	case r.N == b.huge && b.huge > 0:
+	case r.N == b.huge && r.Sorted:
+		return []budget{{of: "kvsh, csv", peakMiB: 256}}
+	case r.N == b.huge:
 		return []budget{{of: "kvsh, csv", factor: 1e6}, {of: "kvsh, csv", peakMiB: 256}}
 	case r.Sorted:
 		return []budget{

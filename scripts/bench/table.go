@@ -19,6 +19,7 @@ var (
 	micros    = unit{name: "µs"}
 	perSecond = unit{name: "/s", more: true}
 	megabytes = unit{name: "MB/s", more: true}
+	mebibytes = unit{name: "MiB"}
 )
 
 // A program is what one program came to in a row.
@@ -57,39 +58,59 @@ func (r *result) program(name string) *program {
 	return nil
 }
 
-// verdict says whether a budget is met.
-func (r *result) verdict(g budget) string {
-	p := r.program(g.of)
-	if p == nil {
-		return fmt.Sprintf("%s: not measured", g.of)
-	}
-	byCPU := ""
-	said := func(met bool, text string, got float64) string {
-		state := "met"
-		if !met {
-			state = "**MISSED**"
+// judge says whether a budget is met: of which program it is, what it asks, what
+// the figure is that it asks that of, and "yes", "**no**" or why nobody can say.
+func (r *result) judge(g budget) (of, text, got, met string) {
+	verdict := func(ok bool) string {
+		if ok {
+			return "yes"
 		}
-		return fmt.Sprintf("%s: %s, is %s%s: %s", g.of, text, figure(got), byCPU, state)
-	}
-	if g.peakMiB > 0 {
-		return said(p.peak <= g.peakMiB<<10, fmt.Sprintf("peak ≤ %d MiB", g.peakMiB), float64(p.peak>>10))
+		return "**no**"
 	}
 	sign := "≤"
 	if r.unit.more {
 		sign = "≥"
 	}
-	got, text := p.median, fmt.Sprintf("%s %s %s", sign, figure(g.factor), r.unit.name)
+	text = fmt.Sprintf("%s %s %s", sign, figure(g.factor), r.unit.name)
+	switch {
+	case g.peakMiB > 0:
+		text = fmt.Sprintf("peak ≤ %d MiB", g.peakMiB)
+	case g.against != "":
+		text = fmt.Sprintf("%s %g × %s", sign, g.factor, g.against)
+	}
+	p := r.program(g.of)
+	if p == nil {
+		return g.of, text, "", "not measured"
+	}
+	if g.peakMiB > 0 {
+		return g.of, text, figure(float64(p.peak) / 1024), verdict(p.peak <= g.peakMiB<<10)
+	}
+	x := p.median
+	got = figure(x)
 	if g.against != "" {
 		other := r.program(g.against)
 		if other == nil {
-			return fmt.Sprintf("%s: %s %g × %s, which was not measured", g.of, sign, g.factor, g.against)
+			return g.of, text, "", "the other was not measured"
 		}
+		x /= other.median
+		got = figure(x)
 		if other.cpu > 0 && p.cpu > 0 {
-			byCPU = fmt.Sprintf(" (%s by processor time)", figure(p.cpu/other.cpu))
+			got += fmt.Sprintf(" (%s by processor time)", figure(p.cpu/other.cpu))
 		}
-		got, text = p.median/other.median, fmt.Sprintf("%s %g × %s", sign, g.factor, g.against)
 	}
-	return said(got <= g.factor == !r.unit.more || got == g.factor, text, got)
+	return g.of, text, got, verdict(x == g.factor || r.better(x, g.factor))
+}
+
+// verdict is the judgement in a line.
+func (r *result) verdict(g budget) string {
+	of, text, got, met := r.judge(g)
+	switch met {
+	case "yes":
+		return fmt.Sprintf("%s: %s, is %s: met", of, text, got)
+	case "**no**":
+		return fmt.Sprintf("%s: %s, is %s: **MISSED**", of, text, got)
+	}
+	return fmt.Sprintf("%s: %s: %s", of, text, met)
 }
 
 // write writes the row as a table of Markdown. The ratio is to the first
@@ -100,11 +121,14 @@ func (r *result) write(w io.Writer) {
 		fmt.Fprintln(w, "Nothing could be measured.")
 		return
 	}
-	memory, disk := false, false
+	cpu, memory, disk := false, false, false
 	for _, p := range r.programs {
-		memory, disk = memory || p.peak > 0, disk || p.disk > 0
+		cpu, memory, disk = cpu || p.cpu > 0, memory || p.peak > 0, disk || p.disk > 0
 	}
-	head := []string{"program", r.unit.name, "tenths", "ratio", "cpu " + r.unit.name, "cpu ratio", "runs"}
+	head := []string{"program", r.unit.name, "tenths", "ratio", "runs"}
+	if cpu {
+		head = append(head, "cpu "+r.unit.name, "cpu ratio")
+	}
 	if memory {
 		head = append(head, "peak MiB")
 	}
@@ -115,8 +139,13 @@ func (r *result) write(w io.Writer) {
 	for _, p := range r.programs {
 		row := []string{
 			p.name, figure(p.median), figure(p.low) + "–" + figure(p.high),
-			fmt.Sprintf("%.2f", p.median/r.programs[0].median),
-			figure(p.cpu), fmt.Sprintf("%.2f", p.cpu/r.programs[0].cpu), fmt.Sprint(p.runs),
+			fmt.Sprintf("%.2f", p.median/r.programs[0].median), fmt.Sprint(p.runs),
+		}
+		switch {
+		case cpu && p.cpu > 0 && r.programs[0].cpu > 0:
+			row = append(row, figure(p.cpu), fmt.Sprintf("%.2f", p.cpu/r.programs[0].cpu))
+		case cpu:
+			row = append(row, "", "")
 		}
 		if memory {
 			row = append(row, fmt.Sprintf("%.1f", float64(p.peak)/1024))

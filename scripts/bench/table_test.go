@@ -47,3 +47,54 @@ func TestMedians(t *testing.T) {
 		t.Errorf("medians = %+v", p)
 	}
 }
+
+// Ensure that the table of all rows has each program that is kvsh beside the
+// best of the others, which no floor is, and each budget with its verdict.
+func TestLines(t *testing.T) {
+	for _, c := range []struct {
+		unit       unit
+		peer, met  string
+		ratio, sum string
+	}{
+		{millis, "fast 1.00", "yes, 2.00", "2.00", "peak ≤ 1 MiB"},
+		{perSecond, "slow 4.00", "**no**, 2.00", "0.50", "peak ≤ 1 MiB"},
+	} {
+		r := result{title: "t", unit: c.unit, programs: []program{
+			{name: "bare Go", median: 0.5},
+			{name: "slow", median: 4},
+			{name: "fast", median: 1},
+			{name: "kvsh, a", median: 2, peak: 3 << 10},
+			{name: "kvsh, b", median: 3},
+		}, budgets: []budget{{of: "kvsh, a", against: "fast", factor: 3}, {of: "kvsh, a", peakMiB: 1}}}
+		got := r.lines()
+		if len(got) != 3 {
+			t.Fatalf("lines = %q, want 3 of them", got)
+		}
+		if a := got[0]; a[0] != "t: a" || a[2] != c.peer || a[3] != "0.500" || a[4] != c.ratio || a[6] != c.met {
+			t.Errorf("first line in %s = %q, want peer %q, ratio %s, met %q", c.unit.name, a, c.peer, c.ratio, c.met)
+		}
+		if more := got[1]; more[0] != "" || more[5] != c.sum || more[6] != "**no**, 3.00" {
+			t.Errorf("second line = %q, want the budget %q, missed", more, c.sum)
+		}
+		if got[2][0] != "t: b" || got[2][5] != "" {
+			t.Errorf("third line = %q, want that of b, without a budget", got[2])
+		}
+	}
+}
+
+// Ensure that private memory is that of all mappings but the program's file.
+func TestPrivate(t *testing.T) {
+	const smaps = `00400000-00500000 r-xp 00000000 fe:00 1 /bin/kvsh
+Private_Clean:       100 kB
+c000000000-c000400000 rw-p 00000000 00:00 0
+Rss:                  60 kB
+Shared_Clean:          7 kB
+Private_Clean:         1 kB
+Private_Dirty:        20 kB
+7f00-7f01 r--s 00000000 fe:00 2 /tmp/a.kv/tables/1.kvt
+Private_Clean:         3 kB
+`
+	if got := privateKiB([]byte(smaps), "/bin/kvsh"); got != 24 {
+		t.Errorf("privateKiB = %d, want 24", got)
+	}
+}

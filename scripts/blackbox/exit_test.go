@@ -122,7 +122,7 @@ var exitRows = []exitRow{
 	// 6: refused.
 	{code: 6, line: "kvsh --readonly set user:1 x", stderr: `read-only`},
 	{code: 6, line: "kvsh good.kvs set user:1 x", stderr: `read-only`},
-	{code: 6, line: "kvsh del --prefix user:", stderr: `would delete 2 keys: needs -y`},
+	{code: 6, line: "kvsh del --prefix user:", stderr: `needs -y to delete 2 keys with prefix user:`},
 	{code: 6, line: "kvsh clear", stderr: `needs -y`},
 	{code: 6, line: "kvsh mv user:1 user:2", stderr: `user:2`},
 	{code: 6, line: "kvsh init", stderr: `test\.kv`},

@@ -95,7 +95,7 @@ var commitMutants = []mutant{
 // lockMutants let processes write over each other, or read what is not there.
 var lockMutants = []mutant{
 	{
-		name: "lock: flock", promise: "P6 one writer at a time", file: "engine/fs.go",
+		name: "lock: flock", promise: "P6 one writer at a time", file: "engine/fs_unix.go",
 		old: "err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)", new: "err := error(nil)",
 		tests: "^(TestLawIncrements|TestLawKilledWriters|TestTableWriterLock)$",
 	},

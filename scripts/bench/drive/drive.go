@@ -46,20 +46,21 @@ type Viewer interface {
 
 // A Counter is a store that can select keys by itself.
 type Counter interface {
-	CountSuffix(suffix []byte) (int, error)
+	Count(match func(key []byte) bool) (int, error)
 }
 
 // Main is the main function of the program of a store. Its arguments are
 //
 //	get DB KEY                            print a value
 //	set DB KEY VALUE                      durably set it
-//	load DB N SIZE random|sorted          load records 0 to N-1
+//	load DB N SIZE ORDER                  load records 0 to N-1: random, sorted, ordered (see Records)
 //	measure DB N SIZE ROW TIME            do what the row says for the time
 //
 // measure prints the number of operations, the seconds that they took, and the
 // seconds of processor time, of all threads. Rows
-// are get, gets (100 in one transaction), scan (100 from a random key), prefix (100 at most), suffix (of all
-// keys), and durable writes by so many goroutines at once: set1, set32.
+// are get, gets (100 in one transaction), scan and scan100k (100 and 100,000 keys and values from a random key on),
+// prefix (100 at most), suffix and contains (of all keys), open (once more, and close), and durable writes by so many goroutines at once: set1,
+// set32.
 func Main(open func(path string, create bool) (Store, error)) {
 	if err := run(open, os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[0], err)
@@ -97,13 +98,23 @@ func run(open func(string, bool) (Store, error), args []string, out io.Writer) (
 	}
 	if args[0] == "load" {
 		r.Sorted = args[4] == "sorted"
+		if args[4] == "ordered" {
+			return s.Load(r.Ordered(), true)
+		}
 		return s.Load(r.All(), r.Sorted)
 	}
 	limit, err := time.ParseDuration(args[5])
 	if err != nil {
 		return err
 	}
-	m, err := measure(s, r, args[4], limit)
+	reopen := func() error {
+		again, err := open(args[1], false)
+		if err != nil {
+			return err
+		}
+		return again.Close()
+	}
+	m, err := measure(s, r, args[4], limit, reopen)
 	if err != nil {
 		return err
 	}
@@ -119,9 +130,9 @@ type measured struct {
 }
 
 // measure does one thing again and again until the time is over, and at least
-// once. Before, it reads everything if the row reads, so that caches are full
-// and what a store does but once is done.
-func measure(s Store, r Records, row string, limit time.Duration) (measured, error) {
+// once; reopen opens and closes the store. Before, it reads everything if the row
+// reads, so that caches are full and what a store does but once is done.
+func measure(s Store, r Records, row string, limit time.Duration, reopen func() error) (measured, error) {
 	workers := 1
 	var op func() error
 	switch row {
@@ -130,9 +141,15 @@ func measure(s Store, r Records, row string, limit time.Duration) (measured, err
 	case "gets":
 		op = func() error { return get100(s, r) }
 	case "scan", "prefix":
-		op = func() error { return scan100(s, r, row) }
+		op = func() error { return scan(s, r, row, 100) }
+	case "scan100k":
+		op = func() error { return scan(s, r, row, 100_000) }
 	case "suffix":
-		op = func() error { return suffix(s, r) }
+		op = func() error { return count(s, r, bytes.HasSuffix) }
+	case "contains":
+		op = func() error { return count(s, r, bytes.Contains) }
+	case "open":
+		op = reopen
 	case "set1", "set32":
 		set := s.Set
 		if row == "set32" {
@@ -149,7 +166,7 @@ func measure(s Store, r Records, row string, limit time.Duration) (measured, err
 		return measured{}, fmt.Errorf("no row %q", row)
 	}
 	warm := func() error { return s.Scan(nil, nil, r.N, func(_, _ []byte) {}) }
-	if strings.HasPrefix(row, "set") {
+	if strings.HasPrefix(row, "set") || row == "open" {
 		warm = op
 	}
 	if err := warm(); err != nil {
@@ -216,8 +233,8 @@ func get100(s Store, r Records) error {
 	return all(s.Get)
 }
 
-// scan100 reads 100 records, keys and values, in order.
-func scan100(s Store, r Records, row string) error {
+// scan reads up to limit records, keys and values, in order.
+func scan(s Store, r Records, row string, limit int) error {
 	key := r.AppendKey(nil, rand.IntN(r.N))
 	from, prefix := key, []byte(nil)
 	if row == "prefix" {
@@ -229,7 +246,7 @@ func scan100(s Store, r Records, row string) error {
 		from, prefix = nil, key[:digits]
 	}
 	n, sum := 0, 0
-	err := s.Scan(from, prefix, 100, func(k, v []byte) {
+	err := s.Scan(from, prefix, limit, func(k, v []byte) {
 		n++
 		sum += int(k[len(k)-1]) + len(v)
 	})
@@ -239,22 +256,24 @@ func scan100(s Store, r Records, row string) error {
 	return err
 }
 
-// suffix counts the keys with one suffix, among all.
-func suffix(s Store, r Records) error {
+// count counts the keys that hold the last four digits of one of them where is
+// says, among all.
+func count(s Store, r Records, is func(key, part []byte) bool) error {
 	key := r.AppendKey(nil, rand.IntN(r.N))
+	match := func(k []byte) bool { return is(k, key[12:]) }
 	n := 0
 	var err error
 	if c, ok := s.(Counter); ok {
-		n, err = c.CountSuffix(key[12:])
+		n, err = c.Count(match)
 	} else {
 		err = s.Keys(func(k []byte) {
-			if bytes.HasSuffix(k, key[12:]) {
+			if match(k) {
 				n++
 			}
 		})
 	}
 	if err == nil && n == 0 {
-		err = fmt.Errorf("no key ends in %q", key[12:])
+		err = fmt.Errorf("no key holds %q", key[12:])
 	}
 	return err
 }

@@ -42,6 +42,30 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// Ensure that ordered records are the same ones, by their keys.
+func TestOrdered(t *testing.T) {
+	r := Records{N: 10_000, ValueSize: 20}
+	want := map[string]string{}
+	for key, value := range r.All() {
+		want[string(key)] = string(value)
+	}
+	last := ""
+	for key, value := range r.Ordered() {
+		k := string(key)
+		if k <= last {
+			t.Fatalf("%q comes after %q", k, last)
+		}
+		if want[k] != string(value) {
+			t.Fatalf("record %q = %q, want %q", k, value, want[k])
+		}
+		delete(want, k)
+		last = k
+	}
+	if len(want) > 0 {
+		t.Errorf("Ordered leaves out %d records", len(want))
+	}
+}
+
 // A mapStore is the simplest store. The one named by a path outlives Close.
 type mapStore struct {
 	mu   sync.Mutex
@@ -122,7 +146,7 @@ func TestRun(t *testing.T) {
 	if got, err := do("get", path, r.Key(7)); err != nil || got != string(r.AppendValue(nil, 7)) {
 		t.Errorf("get of record 7 = %q, %v", got, err)
 	}
-	for _, row := range []string{"get", "gets", "scan", "prefix", "suffix", "set1", "set32"} {
+	for _, row := range []string{"get", "gets", "scan", "scan100k", "prefix", "suffix", "contains", "open", "set1", "set32"} {
 		if got, err := do("measure", path, "1000", "100", row, "1ms"); err != nil || len(strings.Fields(got)) != 3 {
 			t.Errorf("measure %s = %q, %v", row, got, err)
 		}

@@ -3,7 +3,11 @@
 // the same things in the same way. It knows no store.
 package drive
 
-import "iter"
+import (
+	"cmp"
+	"iter"
+	"slices"
+)
 
 // mix is SplitMix64, a bijection: no two records have the same key.
 func mix(x uint64) uint64 {
@@ -62,6 +66,25 @@ func (r Records) All() iter.Seq2[[]byte, []byte] {
 		var key, value []byte
 		for i := range r.N {
 			key, value = r.AppendKey(key[:0], i), r.AppendValue(value[:0], i)
+			if !yield(key, value) {
+				return
+			}
+		}
+	}
+}
+
+// Ordered yields the same records in the order of their keys, for stores that
+// take minutes to load them as they come. The bytes hold until the next one.
+func (r Records) Ordered() iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		order := make([]int32, r.N)
+		for i := range order {
+			order[i] = int32(i)
+		}
+		slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(mix(uint64(a)), mix(uint64(b))) })
+		var key, value []byte
+		for _, i := range order {
+			key, value = r.AppendKey(key[:0], int(i)), r.AppendValue(value[:0], int(i))
 			if !yield(key, value) {
 				return
 			}

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"iter"
 
@@ -57,15 +56,14 @@ func (s store) View(fn func(get func(key []byte) ([]byte, error)) error) error {
 }
 
 func (s store) Scan(from, prefix []byte, limit int, fn func(key, value []byte)) error {
-	return s.scan(engine.Range{From: string(from), Prefix: string(prefix), Limit: limit}, fn)
+	return s.scan(engine.Range{From: string(from), Prefix: string(prefix), Limit: limit, Lend: true}, fn)
 }
 
 func (s store) Keys(fn func(key []byte)) error {
 	return s.scan(engine.Range{KeysOnly: true}, func(key, _ []byte) { fn(key) })
 }
 
-func (s store) CountSuffix(suffix []byte) (n int, err error) {
-	match := func(key []byte) bool { return bytes.HasSuffix(key, suffix) }
+func (s store) Count(match func(key []byte) bool) (n int, err error) {
 	err = s.scan(engine.Range{KeysOnly: true, Match: match}, func(_, _ []byte) { n++ })
 	return n, err
 }
