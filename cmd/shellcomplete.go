@@ -261,7 +261,7 @@ func (s *Session) completeKind(words *lineWords, l *typedLine, k kind, word stri
 	case kindQuarantine:
 		return s.completeQuarantine(word)
 	case kindModes:
-		return fixed(word, plainCandidates(modeNames...))
+		return fixed(word, plainCandidates(format.ModeNames()...))
 	case kindFormats:
 		return fixed(word, plainCandidates(format.FormatNames()...))
 	case kindCommands:
