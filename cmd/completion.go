@@ -119,9 +119,9 @@ func (s *Session) candidatesOf(ctx context.Context, before []string, word string
 
 // findCandidates is candidatesOf without a limit of time.
 func (s *Session) findCandidates(ctx context.Context, before []string, word string) ([]repl.Candidate, kind) {
-	before = s.takeDatabase(before)
-	find, k := s.completeWord(newLineWords(s), before, word)
-	if len(before) == 0 && !strings.HasPrefix(word, "-") {
+	first := len(before) == 0
+	find, k := s.completeWord(newLineWords(s), s.takeDatabase(before), word)
+	if first && !strings.HasPrefix(word, "-") {
 		// A database may stand in front of the command.
 		if strings.Contains(word, "/") {
 			return nil, kindFiles
