@@ -41,8 +41,8 @@ func either(a, b lookup) lookup {
 	}
 }
 
-// completeFiles completes the name of a file, a directory at a time. Where there
-// are suffixes, only files with one of them are offered.
+// completeFiles completes the name of a file, a directory at a time. Only files
+// with one of the suffixes are offered; every file has the empty one.
 func (s *Session) completeFiles(word string, suffixes ...string) lookup {
 	if s.set.Safe {
 		return nil
@@ -68,7 +68,7 @@ func (s *Session) completeFiles(word string, suffixes ...string) lookup {
 				isDir = err == nil && info.IsDir()
 			}
 			ends := func(suffix string) bool { return strings.HasSuffix(e.Name(), suffix) }
-			if !isDir && len(suffixes) > 0 && !slices.ContainsFunc(suffixes, ends) {
+			if !isDir && !slices.ContainsFunc(suffixes, ends) {
 				continue
 			}
 			c := repl.Candidate{Text: dir + e.Name(), Partial: isDir}

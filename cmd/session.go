@@ -12,6 +12,7 @@ import (
 
 	"kvsh/engine"
 	"kvsh/engine/handler"
+	"kvsh/format"
 	"kvsh/repl"
 )
 
@@ -86,6 +87,8 @@ type Session struct {
 	tabTime time.Duration // that Tab may take for keys; 0: levelsTime
 
 	handlers *handler.Worker // runs handlers; nil until the first call
+
+	jobs jobs // what runs in the background of the shell
 }
 
 // openKey is the settings that a store is opened with.
@@ -130,7 +133,7 @@ func (w *errWriter) Write(p []byte) (int, error) {
 // Close ends the session: it discards an open transaction and closes the store.
 func (s *Session) Close() error {
 	s.endTx()
-	err := errors.Join(s.out.Flush(), s.endSink())
+	err := errors.Join(s.endSink(), s.out.Flush())
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
 		s.store = nil
@@ -352,7 +355,7 @@ func (s *Session) confirm(what string) error {
 		return &refusedError{reason: "needs -y to " + what, hint: "--dry-run shows what would happen"}
 	}
 	s.ownsTerminal() // the question stands behind what was printed
-	answer, err := s.ask(what + "? [y/N] ")
+	answer, err := s.ask(format.Safe(what) + "? [y/N] ")
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, repl.ErrInterrupt) {
 		return err
 	}

@@ -31,7 +31,9 @@ Keys, besides those that move and delete as in other shells:
   Right, End       take what stands in grey; Alt-F its next word
   Alt-Enter        a further line; an open quote goes on by itself
   Ctrl-Y, Alt-Y    insert what was cut; what was cut before that
-  Ctrl-_           undo
+  Alt-.            the last word of the command before; of the one before that
+  Alt-U, L, C, T   the word in capitals, small, capitalized; swap two words
+  Ctrl-_, Alt-/    undo; redo
   Ctrl-X Ctrl-E    change the line in $VISUAL or $EDITOR
   Ctrl-L           clear the screen
   Ctrl-C, Ctrl-D   give up the line or command; leave
@@ -73,6 +75,7 @@ func (s *Session) runShell(ctx context.Context) error {
 	}
 	defer editor.Close()
 	s.shell.editor = editor
+	defer func() { s.jobs.stop(s.jobs.running()) }()
 	if s.OutTerminal {
 		s.ask = func(question string) (string, error) { return editor.Ask(ctx, question) }
 	}
@@ -160,12 +163,15 @@ func (s *Session) runRC(ctx context.Context) {
 // runShellCommand runs one command of the shell, with Ctrl-C ending it alone,
 // and reports its error. It reports whether the shell is to be left.
 func (s *Session) runShellCommand(ctx context.Context, source string, c repl.Command) (quit bool) {
+	shellCtx := ctx
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
 	words, err := s.expand(c.Texts(nil))
-	if err == nil {
-		if slices.Contains(exitWords, words[0]) && len(words) == 1 {
-			return s.leave()
+	if err == nil && s.isBackground(c, words) {
+		err = s.startJob(shellCtx, c.Redirect, words[:len(words)-1])
+	} else if err == nil {
+		if slices.Contains(exitWords, words[0]) {
+			words[0] = ".quit"
 		}
 		damaged := s.damaged
 		err = s.runExpanded(ctx, c, words)
@@ -181,6 +187,10 @@ func (s *Session) runShellCommand(ctx context.Context, source string, c repl.Com
 	}
 	if err = reason(ctx, err); err != nil {
 		s.reportLine(source, c, err)
+	}
+	if k := s.shell.sink; k != nil && k.gone {
+		s.remark(k.String() + " has ended; data goes to stdout again")
+		_ = s.endSink() // the program is gone, so nothing is lost that was wanted
 	}
 	return false
 }
@@ -211,13 +221,17 @@ func (s *Session) leave() bool {
 	if s.tx == nil || s.tx.Writes() == 0 || s.ask == nil || s.set.Yes {
 		return true
 	}
-	answer, err := s.ask(fmt.Sprintf("discard %s that no commit has written, and leave? [y/N] ", plural(int64(s.tx.Writes()), "write")))
+	answer, err := s.ask(fmt.Sprintf("leave and discard %s? [y/N] ", counted(int64(s.tx.Writes()), "queued write")))
 	return isYes(answer) || err != nil && !errors.Is(err, repl.ErrInterrupt)
 }
 
 // verbatim reports whether a first word takes the rest of the line as it
 // stands.
-func (s *Session) verbatim(word string) bool { return word == ".shell" }
+func (s *Session) verbatim(word string) bool {
+	meant := s.expandAlias([]string{word})
+	name, err := s.fullName(meant[0])
+	return err == nil && len(meant) == 1 && name == ".shell"
+}
 
 // dotLines is the list of dot-commands for the page of the shell.
 func dotLines() string {

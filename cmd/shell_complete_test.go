@@ -126,9 +126,7 @@ func TestComplete(t *testing.T) {
 		{"config sync n", []string{"never"}},
 		{"help beg", []string{"begin (Begin a transaction)"}},
 		{"man comm", []string{"commit (Write what the transaction holds)"}},
-		{".read " + dir + "/o", []string{dir + "/one.jsonl"}},
-		{".mode js", []string{"jsonl", "json"}},
-		{".hel", []string{".help (This list, or more of a command)"}},
+		{".hel", []string{".help (" + shortOf(t, ".help") + ")"}},
 		{"ttl user:2 n", []string{"none"}},
 		{"get a | so", nil},
 	} {
@@ -136,6 +134,40 @@ func TestComplete(t *testing.T) {
 			t.Errorf("completions of %q = %q, want %q", c.line, got, c.want)
 		}
 	}
+}
+
+// What only the shell has completes by what it takes.
+func TestCompleteShellOnly(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "script"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := shellSession(t, "mem:")
+	for _, c := range []struct {
+		line string
+		want []string
+	}{
+		{".rea", []string{".read (" + shortOf(t, ".read") + ")"}},
+		{".mode js", []string{"jsonl", "json"}},
+		{".timer o", []string{"on", "off"}},
+		{".timer on o", nil},
+		{".read " + dir + "/", []string{dir + "/script"}},
+		{".none ", nil},
+	} {
+		if got := candidates(t, s, c.line); !slices.Equal(got, c.want) {
+			t.Errorf("completions of %q = %q, want %q", c.line, got, c.want)
+		}
+	}
+}
+
+// shortOf is what .help says of a dot-command in a line.
+func shortOf(t *testing.T, name string) string {
+	t.Helper()
+	d, err := dotNamed(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.short
 }
 
 // Revisions are offered with what they did, the newest first.

@@ -269,7 +269,7 @@ func (s *Session) completeKind(words *lineWords, l *typedLine, k kind, word stri
 	case kindKeys:
 		return s.completeLevels(l.family, word)
 	case kindFiles:
-		return s.completeFiles(word)
+		return s.completeFiles(word, "")
 	case kindSnapshots:
 		return s.completeFiles(word, snapshotSuffix, incrementSuffix)
 	case kindFamilies:

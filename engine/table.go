@@ -165,7 +165,7 @@ func openTable(fsys FS, path, name string, as assigned) (*table, error) {
 		return nil, &CorruptError{File: name, Offset: size, Reason: "too short for a table"}
 	}
 	t := &table{name: name, as: as}
-	if t.data, t.unmap, err = f.Map(int(size)); err != nil {
+	if t.data, t.unmap, err = f.Map(int(size), false); err != nil {
 		return nil, err
 	}
 	t.refs.Store(1)

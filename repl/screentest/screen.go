@@ -159,6 +159,9 @@ func (e *emulator) down() {
 // escape does what the sequence at the beginning of out says and returns its
 // length.
 func (e *emulator) escape(out string) int {
+	if len(out) > 1 && (out[1] == '=' || out[1] == '>') {
+		return 2 // how the keypad is to work
+	}
 	end := 2
 	for end < len(out) && (out[end] < 0x40 || out[end] > 0x7e) {
 		end++
@@ -191,7 +194,7 @@ func (e *emulator) escape(out string) int {
 		e.erase(e.row, e.column)
 	case 'm':
 		e.style = strings.TrimPrefix(parameter, "0")
-	case 'h', 'l':
+	case 'h', 'l', 'q':
 	default:
 		e.strange(out[:end+1])
 	}
