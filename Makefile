@@ -72,7 +72,7 @@ tools: ## fetch and build the pinned tools
 arch: ## the import arrows
 	$(GO) test -count=1 ./scripts/arch/
 
-generate: build ## rewrite the man pages and completions
+generate: build ## rewrite the man pages
 	scripts/generate.sh ./$(BINARY)
 
 install: build ## install the program, man pages and completions below PREFIX

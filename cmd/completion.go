@@ -119,9 +119,10 @@ func (s *Session) candidatesOf(ctx context.Context, before []string, word string
 
 // findCandidates is candidatesOf without a limit of time.
 func (s *Session) findCandidates(ctx context.Context, before []string, word string) ([]repl.Candidate, kind) {
+	first := len(before) == 0
 	before = s.takeDatabase(newBareRoot(s, s.set.bindDoor), before)
 	find, k := s.completeWord(newLineWords(s), before, word)
-	if len(before) == 0 && !strings.HasPrefix(word, "-") {
+	if first && !strings.HasPrefix(word, "-") {
 		// A database may stand in front of the command.
 		if strings.Contains(word, "/") {
 			return nil, kindFiles

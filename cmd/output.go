@@ -12,8 +12,9 @@ import (
 
 // This file is where the settings of a line become options of package format.
 
-// modeNames are the output modes, as help lists them.
-var modeNames = []string{"auto", "raw", "pretty", "quoted", "table", "jsonl", "json", "csv", "tsv", "nul", "hex", "kvsh", "env"}
+// modeList are the output modes, as help lists them: put together once, since
+// every line of a script declares its flags.
+var modeList = strings.Join(format.ModeNames(), " ")
 
 // mode is the output mode of the line; format.Auto if none was chosen.
 func (s *Session) mode() (format.Mode, error) {
@@ -29,7 +30,7 @@ func (s *Session) mode() (format.Mode, error) {
 	if err != nil {
 		return 0, &usageError{
 			reason: fmt.Sprintf("--mode: unknown mode %s", quoted(s.set.Mode)),
-			hint:   "modes are " + strings.Join(modeNames, " "),
+			hint:   "modes are " + modeList,
 		}
 	}
 	return m, nil

@@ -75,7 +75,7 @@ func TestPrettyFits(t *testing.T) {
 	}
 	for _, width := range []int{40, 80, 200} {
 		for _, args := range commands {
-			out, errs := atTerminal(t, width, nil, append([]string{"-d", db}, args...)...)
+			out, errs := atTerminal(t, width, map[string]string{"TERM": "xterm"}, append([]string{"-d", db}, args...)...)
 			bare := colors.ReplaceAllString(out, "")
 			for line := range strings.Lines(bare) {
 				line = strings.TrimSuffix(line, "\n")

@@ -105,6 +105,10 @@ func TestComplete(t *testing.T) {
 		{"import --on-conflict ", []string{"replace", "keep", "fail"}},
 		{"get --mode=quo", []string{"--mode=quoted"}},
 		{"get --cf=dr", []string{"--cf=drafts"}},
+		{"-qmraw get user:1:n", []string{"user:1:name"}},
+		{"get -qm js", []string{"jsonl", "json"}},
+		{"get --cf=drafts ", []string{"x"}},
+		{"-q --cf drafts -n get ", []string{"x"}},
 		{"rm log", []string{"log/… (2 keys)"}}, // an alias
 		{"set user:2 ", nil},                   // the value
 		{"mset user:2 1 user:2", []string{"user:2"}},

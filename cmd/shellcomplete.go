@@ -99,15 +99,15 @@ func (s *Session) typed(words *lineWords, before []string) (l typedLine, ok bool
 			continue
 		}
 		word := before[i]
-		f := findFlag(l.c, word)
+		f, value, inline := flagIn(l.c, word)
 		switch {
 		case l.ended || !strings.HasPrefix(word, "-") || word == "-":
 			l.operands = append(l.operands, word)
 		case word == "--":
 			l.ended = true
-		case f == nil || f.NoOptDefVal != "":
-		case strings.Contains(word, "="):
-			s.noteFlag(&l, f, word[strings.Index(word, "=")+1:])
+		case f == nil:
+		case inline:
+			s.noteFlag(&l, f, value)
 		case i+1 < len(before):
 			i++
 			s.noteFlag(&l, f, before[i])
@@ -116,6 +116,30 @@ func (s *Session) typed(words *lineWords, before []string) (l typedLine, ok bool
 		}
 	}
 	return l, true
+}
+
+// flagIn is the flag in a word that takes a value, or nil, and the value if that
+// is in the same word, as in --db=PATH and -qdPATH.
+func flagIn(c *cobra.Command, word string) (f *pflag.Flag, value string, inline bool) {
+	if strings.HasPrefix(word, "--") {
+		_, value, inline = strings.Cut(word, "=")
+		f = findFlag(c, word)
+		if f != nil && f.NoOptDefVal != "" {
+			f = nil
+		}
+		return f, value, inline
+	}
+	for i := 1; i < len(word); i++ {
+		f := findFlag(c, "-"+word[i:])
+		if f == nil {
+			break
+		}
+		if f.NoOptDefVal == "" {
+			value := word[i+1:]
+			return f, strings.TrimPrefix(value, "="), value != ""
+		}
+	}
+	return nil, "", false
 }
 
 // noteFlag keeps the value of a flag that matters for what follows. The shell
@@ -261,7 +285,7 @@ func (s *Session) completeKind(words *lineWords, l *typedLine, k kind, word stri
 	case kindQuarantine:
 		return s.completeQuarantine(word)
 	case kindModes:
-		return fixed(word, plainCandidates(modeNames...))
+		return fixed(word, plainCandidates(format.ModeNames()...))
 	case kindFormats:
 		return fixed(word, plainCandidates(format.FormatNames()...))
 	case kindCommands:

@@ -270,6 +270,8 @@ func TestTabCandidates(t *testing.T) {
 				{"import --on-conflict ke\tite\t", "import --on-conflict keep items.jsonl"},
 				{"import --format js\tl ite\t", "import --format jsonl items.jsonl"},
 				{"-d other.kv get on\t", "-d other.kv get only"},
+				{"-qdother.kv get on\t", "-qdother.kv get only"},
+				{"get --db=other.kv on\t", "get --db=other.kv only"},
 				{"oth\tget on\t", "other.kv get only"},
 				{"help snap\t", "help snapshot"},
 				{"get 'us\t2'", "get user:2"},
