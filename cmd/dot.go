@@ -26,7 +26,7 @@ type dotCommand struct {
 
 // dotCommands is the table of all dot-commands, in the order of .help.
 func dotCommands() []dotCommand {
-	all := slices.Concat(dotOutput(), dotShell())
+	all := slices.Concat(dotOutput(), dotShell(), dotJobs(), dotEditors())
 	return append(all,
 		dotCommand{
 			name: ".show", short: "All of these settings", scripts: true, run: dotShow,

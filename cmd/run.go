@@ -47,8 +47,9 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 	if asked, err := s.answerTab(ctx, args); asked {
 		return err
 	}
-	args = s.takeDatabase(args)
-	root := newRoot(s, args, s.set.bindDoor)
+	root := newBareRoot(s, s.set.bindDoor)
+	args = s.takeDatabase(root, args)
+	addCommands(s, root, args)
 	root.RunE = func(c *cobra.Command, rest []string) error {
 		switch {
 		case len(rest) > 0:
@@ -89,15 +90,11 @@ func (s *Session) watchSignals() {
 }
 
 // takeDatabase takes the first word out of the arguments if it names the
-// database.
-func (s *Session) takeDatabase(args []string) []string {
+// database. root has the flags that may stand before it.
+func (s *Session) takeDatabase(root *cobra.Command, args []string) []string {
 	if len(args) == 0 || !slices.ContainsFunc(args, namesDatabase) {
 		return args
 	}
-	root := &cobra.Command{}
-	set := s.set // the flags are only looked at here
-	set.bind(root)
-	set.bindDoor(root)
 	for i := 0; i < len(args); i++ {
 		word := args[i]
 		switch {

@@ -87,6 +87,8 @@ type Session struct {
 	tabTime time.Duration // that Tab may take for keys; 0: levelsTime
 
 	handlers *handler.Worker // runs handlers; nil until the first call
+
+	jobs jobs // what runs in the background of the shell
 }
 
 // openKey is the settings that a store is opened with.

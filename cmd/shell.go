@@ -31,7 +31,9 @@ Keys, besides those that move and delete as in other shells:
   Right, End       take what stands in grey; Alt-F its next word
   Alt-Enter        a further line; an open quote goes on by itself
   Ctrl-Y, Alt-Y    insert what was cut; what was cut before that
-  Ctrl-_           undo
+  Alt-.            the last word of the command before; of the one before that
+  Alt-U, L, C, T   the word in capitals, small, capitalized; swap two words
+  Ctrl-_, Alt-/    undo; redo
   Ctrl-X Ctrl-E    change the line in $VISUAL or $EDITOR
   Ctrl-L           clear the screen
   Ctrl-C, Ctrl-D   give up the line or command; leave
@@ -73,6 +75,7 @@ func (s *Session) runShell(ctx context.Context) error {
 	}
 	defer editor.Close()
 	s.shell.editor = editor
+	defer func() { s.jobs.stop(s.jobs.running()) }()
 	if s.OutTerminal {
 		s.ask = func(question string) (string, error) { return editor.Ask(ctx, question) }
 	}
@@ -160,10 +163,13 @@ func (s *Session) runRC(ctx context.Context) {
 // runShellCommand runs one command of the shell, with Ctrl-C ending it alone,
 // and reports its error. It reports whether the shell is to be left.
 func (s *Session) runShellCommand(ctx context.Context, source string, c repl.Command) (quit bool) {
+	shellCtx := ctx
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
 	words, err := s.expand(c.Texts(nil))
-	if err == nil {
+	if err == nil && s.isBackground(c, words) {
+		err = s.startJob(shellCtx, c.Redirect, words[:len(words)-1])
+	} else if err == nil {
 		if slices.Contains(exitWords, words[0]) {
 			words[0] = ".quit"
 		}

@@ -17,6 +17,7 @@ type buffer struct {
 
 	goal    int      // column that moves up and down keep to; -1: that of the cursor
 	undone  []state  // what undo goes back to, the latest last
+	redone  []state  // what redo goes to, the next one last
 	typing  bool     // the last change was typed text, which undo takes back at once
 	kills   []string // what was cut, the latest last
 	killing bool     // the last key cut text: the next one adds to it
@@ -97,6 +98,7 @@ func (b *buffer) insert(text string) {
 	typing := b.typing
 	if typing {
 		// Typed text is one change up to the end of its word.
+		b.redone = nil
 		b.text = b.text[:b.cursor] + text + b.text[b.cursor:]
 		b.cursor = b.edge(b.cursor + len(text))
 	} else {
@@ -108,6 +110,7 @@ func (b *buffer) insert(text string) {
 
 // save remembers the state for undo.
 func (b *buffer) save() {
+	b.redone = nil
 	b.undone = append(b.undone, state{b.text, b.cursor})
 	size := 0
 	for i := len(b.undone) - 1; i >= 0; i-- {
@@ -126,7 +129,23 @@ func (b *buffer) undo() bool {
 	}
 	last := b.undone[len(b.undone)-1]
 	b.undone = b.undone[:len(b.undone)-1]
+	b.redone = append(b.redone, state{b.text, b.cursor})
 	b.text, b.cursor = last.text, last.cursor
+	b.settle()
+	return true
+}
+
+// redo makes the change again that undo took back last, if nothing was changed
+// since. It reports whether there was one.
+func (b *buffer) redo() bool {
+	if len(b.redone) == 0 {
+		return false
+	}
+	rest := b.redone[:len(b.redone)-1]
+	next := b.redone[len(rest)]
+	b.save()
+	b.redone = rest
+	b.text, b.cursor = next.text, next.cursor
 	b.settle()
 	return true
 }

@@ -27,6 +27,7 @@ func (e *lineEditor) show(helps bool) {
 	if helps && e.message != "" {
 		v.below = append(v.below, item{parts: []string{e.message}})
 	}
+	e.screen.choose(e.vi.shape())
 	if err := e.screen.draw(v.lay(width, height, e.Colors)); err != nil && !e.done {
 		e.done, e.err = true, err
 	}

@@ -47,6 +47,7 @@ type EditorOptions struct {
 
 	HistoryFile string // empty: the history ends with the editor
 	Colors      bool   // also hints, which without colour look like text
+	Vi          bool   // keys are those of vi, see Modal
 
 	// Classify returns what the words of one command are, for their colours.
 	// Fewer styles than words leave the rest plain.
@@ -84,20 +85,22 @@ type lineEditor struct {
 	printed   printed       // what others want to show
 
 	// Of the line being read.
-	buffer  buffer
-	prompt  string
-	prefill string // what the next line begins with
-	asking  bool   // for an answer
-	typed   []byte // text that is not yet in the buffer
-	pasting bool
-	walk    walk    // through the history
-	search  *search // or nil
-	menu    *menu   // or nil
-	looking lookup
-	message string // shown under the text until the next key
-	hinted  string // of a hint, what may be accepted
-	done    bool
-	err     error
+	buffer   buffer
+	prompt   string
+	prefill  string // what the next line begins with
+	asking   bool   // for an answer
+	typed    []byte // text that is not yet in the buffer
+	pasting  bool
+	walk     walk    // through the history
+	search   *search // or nil
+	menu     *menu   // or nil
+	looking  lookup
+	message  string // shown under the text until the next key
+	vi       vi
+	lastWord lastWord // that Alt-. put there
+	hinted   string   // of a hint, what may be accepted
+	done     bool
+	err      error
 }
 
 // NewEditor returns the editor for a terminal that moves its cursor. A history
@@ -113,6 +116,7 @@ func NewEditor(o EditorOptions) (Editor, error) {
 	}
 	e := &lineEditor{EditorOptions: o, in: in, raw: &rawMode{fd: int(o.In.Fd())}, goesOn: make(chan struct{}, 1)}
 	e.screen.out = o.Out
+	e.vi.on = o.Vi
 	e.buffer.goal = -1
 	e.history, _ = openHistory(o.HistoryFile)
 	e.term, err = readline.NewTerminal(&readline.Config{
@@ -196,7 +200,8 @@ func (e *lineEditor) read(ctx context.Context, prompt string, asking bool) (stri
 		e.buffer.set(e.prefill)
 		e.prefill = ""
 	}
-	e.walk = walk{}
+	e.walk, e.lastWord = walk{}, lastWord{}
+	e.vi.begin()
 	e.search, e.menu, e.message, e.hinted = nil, nil, "", ""
 	e.resumed.Store(false)
 	width, _ := e.size()
@@ -243,7 +248,10 @@ func (e *lineEditor) finish(err error, note string) {
 
 // handle does what a key means.
 func (e *lineEditor) handle(key rune) {
-	if isText(key) {
+	if isText(key) && e.takesText() {
+		if e.vi.on && e.search == nil && !e.pasting {
+			e.vi.keys = append(e.vi.keys, key)
+		}
 		e.typed = appendText(e.typed, key)
 		return
 	}
@@ -267,10 +275,12 @@ func (e *lineEditor) handle(key rune) {
 		switch {
 		case e.search != nil && e.searchKey(key):
 		case e.menu != nil && e.menuKey(key):
+		case e.vi.on && e.viKey(key):
 		default:
 			e.key(key)
 		}
 	}
+	e.viClamp()
 }
 
 // take puts what was typed or pasted into the buffer, or into what is searched
@@ -357,7 +367,7 @@ func (e *lineEditor) key(key rune) {
 		}
 	}
 	if !ok {
-		_, _ = io.WriteString(e.Out, bell)
+		e.ring()
 	}
 }
 
@@ -437,8 +447,20 @@ func (e *lineEditor) changeKey(key rune) bool {
 		return b.yank()
 	case keyAlt + 'y':
 		return b.yankBefore()
+	case keyAlt + '.', keyAlt + '_':
+		return e.insertLastWord()
 	case readline.CharTranspose:
 		return b.transpose()
+	case keyAlt + 't':
+		return b.transposeWords()
+	case keyAlt + 'u':
+		return b.recase(strings.ToUpper)
+	case keyAlt + 'l':
+		return b.recase(strings.ToLower)
+	case keyAlt + 'c':
+		return b.recase(capitalize)
+	case keyAlt + '/':
+		return b.redo()
 	case keyAlt + readline.CharEnter, keyAlt + readline.CharCtrlJ:
 		b.insert("\n")
 		b.settle()

@@ -9,20 +9,25 @@ func (b *buffer) kill(from, to int) {
 		b.settle()
 		return
 	}
-	piece := b.text[from:to]
+	b.cut(b.text[from:to], from < b.cursor)
+	b.remove(from, to)
+	b.killing = true
+}
+
+// cut remembers a piece: with the one before, in front of that or behind it, if
+// the last key cut too.
+func (b *buffer) cut(piece string, inFront bool) {
 	switch {
 	case !b.killing || len(b.kills) == 0:
 		b.kills = append(b.kills, piece)
 		if len(b.kills) > maxKills {
 			b.kills = slices.Delete(b.kills, 0, 1)
 		}
-	case from < b.cursor:
+	case inFront:
 		b.kills[len(b.kills)-1] = piece + b.kills[len(b.kills)-1]
 	default:
 		b.kills[len(b.kills)-1] += piece
 	}
-	b.remove(from, to)
-	b.killing = true
 }
 
 // remove deletes the text from..to.

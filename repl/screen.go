@@ -15,6 +15,19 @@ type screen struct {
 	column int
 	width  int    // of the terminal when that was drawn
 	before []byte // what goes out with the next write
+	shape  string // the code that chose the shape of the cursor; empty: it is as usual
+}
+
+// choose makes the cursor another shape with the next write.
+func (s *screen) choose(shape string) {
+	if s.shape == shape {
+		return
+	}
+	s.shape = shape
+	if shape == "" {
+		shape = cursorUsual
+	}
+	s.before = append(s.before, shape...)
 }
 
 // write writes what waits and b, in one piece.
@@ -144,6 +157,7 @@ func (s *screen) forget(b []byte, width int) []byte {
 
 // end leaves the line as it stands, with the cursor on a new row.
 func (s *screen) end(note string) error {
+	s.choose("")
 	b := move(nil, len(s.rows)-1-s.cursor)
 	b = append(b, note...)
 	b = append(b, "\r\n"+pastesOff...)

@@ -13,6 +13,7 @@ type search struct {
 	at     int // place of the entry shown; the number of entries: none was found yet
 	failed bool
 	from   state // the line as it was before
+	vi     bool  // it was begun by / of vi: Enter takes what was found
 }
 
 // startSearch begins to search.
@@ -63,7 +64,18 @@ func (e *lineEditor) find(at int) {
 // if not, the search is over and the key means what it usually does.
 func (e *lineEditor) searchKey(key rune) bool {
 	s := e.search
+	if s.query != "" {
+		e.vi.query = s.query
+	}
 	switch key {
+	case readline.CharEnter, readline.CharCtrlJ:
+		e.search = nil
+		if !s.vi {
+			return false
+		}
+		if s.at < len(e.history.entries) {
+			e.walk = walk{on: true, at: s.at, shown: e.buffer.text}
+		}
 	case readline.CharBckSearch:
 		if !e.seek(s.at) {
 			s.failed = true
