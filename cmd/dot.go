@@ -19,6 +19,7 @@ type dotCommand struct {
 	long        string // what else there is to know; may be empty
 	least, most int    // words behind the name; most < 0: any number
 	scripts     bool   // also for scripts
+	unlisted    bool   // the lists leave it out: another one names it
 	terminal    bool   // it uses the terminal or runs other commands: no pager
 	words       func(*Session) []string
 	run         func(ctx context.Context, s *Session, args []string) error
@@ -36,11 +37,11 @@ func dotCommands() []dotCommand {
 			words: dotNames, run: dotHelp,
 		},
 		dotCommand{
-			name: ".quit", short: "Leave the shell; in a file, end that", scripts: true,
+			name: ".quit", short: "Leave, as .exit does; in a file, end that", scripts: true,
 			run: func(context.Context, *Session, []string) error { return errQuit },
 		},
 		dotCommand{
-			name: ".exit", short: "The same as .quit", scripts: true,
+			name: ".exit", short: "The same as .quit", scripts: true, unlisted: true,
 			run: func(context.Context, *Session, []string) error { return errQuit },
 		},
 	)

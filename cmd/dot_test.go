@@ -280,7 +280,7 @@ func TestBriefHelp(t *testing.T) {
 		page, _ := prompted(t, s, out, errs, line)
 		check(line, page, 23)
 		for _, d := range dotCommands() {
-			if !strings.Contains(page, d.name) {
+			if !d.unlisted && !strings.Contains(page, "\n"+d.name) && !strings.Contains(page, " "+d.name) && !strings.HasPrefix(page, d.name) {
 				t.Errorf("%s does not name %s", line, d.name)
 			}
 		}

@@ -262,8 +262,8 @@ func (p *pager) end(err error) error {
 	switch {
 	case errors.Is(err, engine.ErrUnknownOutcome), errors.Is(context.Cause(p.ctx), errTerminated):
 		return err
-	case errors.Is(err, syscall.EPIPE), errors.Is(err, context.Canceled):
-		return nil // the person had read enough
+	case errors.Is(err, context.Canceled):
+		return nil // the person had read enough; so says EPIPE, which is not reported
 	}
 	return err
 }

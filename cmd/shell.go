@@ -237,7 +237,9 @@ func (s *Session) verbatim(word string) bool {
 func dotLines() string {
 	var b strings.Builder
 	for _, d := range dotCommands() {
-		fmt.Fprintf(&b, "  %-*s %s\n", dotColumns, d.signature(), d.short)
+		if !d.unlisted {
+			fmt.Fprintf(&b, "  %-*s %s\n", dotColumns, d.signature(), d.short)
+		}
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -65,7 +65,9 @@ func TestShellCommands(t *testing.T) {
 	term.WaitText("leave and discard 1 queued write? [y/N]")
 	term.Type("n\r")
 	term.WaitLine("t.kv(tx:1)> |")
-	term.Type("\x0c\x04")
+	term.Type("\x0c")
+	term.Wait("only the prompt", func(s screentest.Screen) bool { return s.Row == 0 && s.Rows[0] == "t.kv(tx:1)>" })
+	term.Type("\x04")
 	term.WaitText("leave and discard 1 queued write? [y/N]")
 	term.Type("\x04") // the second time it is meant
 	if err := p.Wait(); err != nil {

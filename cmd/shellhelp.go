@@ -106,11 +106,11 @@ func shellExample(example string) string {
 // writeDotList writes the dot-commands, for scripts those that they have.
 func writeDotList(w io.Writer, at door) {
 	for _, d := range dotCommands() {
-		if at != doorScript || d.scripts {
+		if !d.unlisted && (at != doorScript || d.scripts) {
 			fmt.Fprintf(w, "%-*s %s\n", dotColumns, d.signature(), d.short)
 		}
 	}
-	fmt.Fprint(w, "\nWithout a word behind it a setting is shown. \".help .mode\" explains one.\n")
+	fmt.Fprint(w, "Without a word behind it a setting is shown. \".help .mode\" explains one.\n")
 }
 
 // writeHelp writes all there is to know about a dot-command.
