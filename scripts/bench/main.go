@@ -83,6 +83,7 @@ var sections = []section{
 	{"history", 2, (*bench).history},
 	{"growth", 7, (*bench).growth},
 	{"memory", 1, (*bench).memory},
+	{"packages", 1, (*bench).packages},
 }
 
 func main() {
