@@ -435,7 +435,9 @@ func newRunEncoder(compress bool) (*runEncoder, error) {
 	if !compress {
 		return &runEncoder{}, nil
 	}
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	// The next level takes a quarter more time for 1 to 4 % less of a file.
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
+		zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return nil, err
 	}

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -186,4 +188,48 @@ func TestSorterLock(t *testing.T) {
 		}
 		f.Close()
 	}
+}
+
+// Ensure that records keep their order and their bytes in large memory, in runs
+// and in chunks that are used again, and that none of it is left at the end.
+func TestSorterLargeMemory(t *testing.T) {
+	const records, valueSize = 300_000, 100 // 38 MiB
+	s := newSorter(OS, t.TempDir(), 24<<20)
+	defer s.close()
+	value := make([]byte, valueSize)
+	key := func(i int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(i)) }
+	valueOf := func(i int) []byte {
+		binary.LittleEndian.PutUint32(value[valueSize-4:], uint32(i))
+		return value
+	}
+	for i := range records {
+		i = i * 7919 % records // each once
+		if err := s.add(key(i), valueOf(i), 0, false); err != nil {
+			t.Fatalf("add(%d) = %v", i, err)
+		}
+	}
+	if len(s.runs) == 0 {
+		t.Error("nothing was spilled")
+	}
+	if runtime.GOOS == "linux" && len(s.arena.large) == 0 {
+		t.Error("no large memory was taken")
+	}
+	src, err := s.finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for ; src.next(); n++ {
+		if v := src.cur(); !bytes.Equal(v.key, key(n)) || !bytes.Equal(v.value, valueOf(n)) {
+			t.Fatalf("record %d = %x with %x, want %x with %x", n, v.key, v.value, key(n), valueOf(n))
+		}
+	}
+	if src.err() != nil || n != records {
+		t.Errorf("the source ends after %d records with %v, want %d and nil", n, src.err(), records)
+	}
+	s.close()
+	if s.arena.large != nil || s.arena.chunks != nil {
+		t.Error("close leaves memory behind")
+	}
+	s.close() // again is no error
 }

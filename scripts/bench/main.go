@@ -7,7 +7,8 @@
 //
 // All of it takes the time of -time, 18 minutes unless said otherwise, of which
 // each row gets an even share: on a slow machine rows have fewer rounds. The
-// last one may end two minutes later.//
+// last one may end two minutes later.
+//
 // It builds kvsh and the Go stores, uses sqlite3, redis, gdbmtool, mdb_load and
 // ldb (Debian: sqlite3 redis gdbmtool lmdb-utils rocksdb-tools) where they are
 // installed, and makes all data below TMPDIR: 16-byte keys, 100-byte values.
@@ -83,6 +84,7 @@ var sections = []section{
 	{"history", 2, (*bench).history},
 	{"growth", 7, (*bench).growth},
 	{"memory", 1, (*bench).memory},
+	{"packages", 1, (*bench).packages},
 }
 
 func main() {

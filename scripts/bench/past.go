@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,22 +39,16 @@ func (b *bench) history() error {
 // keys is set a thousand times, one key a revision.
 func (b *bench) fillHistory(path string, revisions int) error {
 	file := filepath.Join(b.dir, "history.lines")
-	f, err := os.Create(file)
+	err := b.once(file, func(w *bufio.Writer) {
+		fmt.Fprintln(w, "config sync never\nconfig history.keep 365d")
+		for i := range revisions {
+			fmt.Fprintf(w, "set key:%d %d\n", i%max(revisions/1000, 1), i)
+		}
+	})
 	if err != nil {
 		return err
 	}
 	defer os.Remove(file)
-	fmt.Fprintln(f, "config sync never\nconfig history.keep 365d")
-	text := []byte(nil)
-	for i := range revisions {
-		text = fmt.Appendf(text, "set key:%d %d\n", i%max(revisions/1000, 1), i)
-	}
-	if _, err := f.Write(text); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
 	for _, c := range []command{
 		{args: []string{b.bin("kvsh"), "-q", "-d", path, "init"}},
 		{args: []string{b.bin("kvsh"), "-q", "-d", path}, stdin: file},

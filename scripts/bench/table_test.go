@@ -98,3 +98,21 @@ Private_Clean:         3 kB
 		t.Errorf("privateKiB = %d, want 24", got)
 	}
 }
+
+// Ensure that paragraphs are those of the text, the last one without an end
+// too, and that their fields are found.
+func TestParagraphs(t *testing.T) {
+	var got []string
+	for text, err := range paragraphs(strings.NewReader("Package: a\nVersion: 1\n more\n\n\nPackage: b\n")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, text)
+	}
+	if len(got) != 2 || got[1] != "Package: b\n" {
+		t.Fatalf("paragraphs = %q", got)
+	}
+	if p, v, none := field(got[0], "Package"), field(got[0], "Version"), field(got[1], "Version"); p != "a" || v != "1" || none != "" {
+		t.Errorf("fields = %q, %q, %q, want a, 1 and none", p, v, none)
+	}
+}
