@@ -42,7 +42,7 @@ func either(a, b lookup) lookup {
 }
 
 // completeFiles completes the name of a file, a directory at a time. Only files
-// with one of the suffixes are offered.
+// with one of the suffixes are offered; every file has the empty one.
 func (s *Session) completeFiles(word string, suffixes ...string) lookup {
 	if s.set.Safe {
 		return nil
@@ -230,7 +230,8 @@ func revisionNote(r *engine.RecordInfo, now time.Time) string {
 		o := &r.Ops[0]
 		note += ", " + o.Op.String()
 		if o.Key != "" {
-			note += " " + format.Short([]byte(o.Key), noteWidth)
+			key, _ := format.Brief(format.Column{Name: "key", Kind: format.Bytes}, []byte(o.Key), noteWidth)
+			note += " " + key
 		}
 		if more := len(r.Ops) - 1; more > 0 {
 			note += fmt.Sprintf(" and %d more", more)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -28,8 +29,10 @@ families, revisions and keys, a level of their namespace at a time. To try it:
   source <(kvsh completion zsh)        behind compinit
   kvsh completion fish | source
 
-To keep it, put that line into ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish.
-"make install" puts the scripts where the shells find them by themselves.`,
+To keep it, put that line into ~/.bashrc, ~/.zshrc or, for fish, into
+~/.config/fish/config.fish. "make install" puts the scripts where the shells
+find them by themselves. Tab waits 100 ms for the database; KVSH_TAB_TIME=1s
+gives a slow disk more.`,
 		Example:     "kvsh completion bash\nkvsh completion fish",
 		Args:        operands(1, 1),
 		ValidArgs:   []string{"bash", "zsh", "fish", "powershell"},
@@ -61,18 +64,17 @@ To keep it, put that line into ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish
 // files if the shell is to complete a file by itself.
 const tabWord = "__tab"
 
-// tabPatience is how long Tab waits for an answer.
+// tabPatience is how long Tab in another shell waits for an answer, unless
+// KVSH_TAB_TIME says otherwise.
 const tabPatience = 100 * time.Millisecond
 
 // answerTab answers what completes a line, if that is what the arguments of the
-// process ask. It creates, writes and locks nothing, says no error, and takes
-// no longer than tabPatience.
+// process ask. It creates, writes and locks nothing, says nothing of what is
+// wrong with the database, and takes no longer than tabPatience.
 func (s *Session) answerTab(ctx context.Context, args []string) (asked bool, err error) {
-	if len(args) == 0 {
-		return false, nil
-	}
-	s.set.Quiet, s.set.ReadOnly = true, true
 	switch {
+	case len(args) == 0:
+		return false, nil
 	case args[0] == tabWord && len(args) > 2:
 		line := completions.Split(args[1], args[2], s.Getenv)
 		return true, s.writeTab(ctx, &line, args[1], args[3:])
@@ -81,44 +83,58 @@ func (s *Session) answerTab(ctx context.Context, args []string) (asked bool, err
 		found, k := s.candidatesOf(ctx, args[1:last], args[last])
 		return true, s.writeCobra(found, k)
 	}
-	s.set.Quiet, s.set.ReadOnly = false, false
 	return false, nil
 }
 
 // candidatesOf is what may stand in place of a word behind others, which begin
-// behind the name of the program.
+// behind the name of the program. Nothing at all does, if it takes too long.
 func (s *Session) candidatesOf(ctx context.Context, before []string, word string) ([]repl.Candidate, kind) {
-	ctx, cancel := context.WithTimeout(ctx, tabPatience)
+	patience := tabPatience
+	if d, err := parseDuration(s.Getenv("KVSH_TAB_TIME")); err == nil {
+		patience = d
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	type answer struct {
 		all  []repl.Candidate
 		kind kind
 	}
 	answers := make(chan answer, 1)
+	// A session that nobody waits for: what it opens may take for ever.
+	own := NewSession(Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Getenv: s.Getenv})
+	own.set.ReadOnly, own.tabTime = true, patience*2/5
 	go func() {
-		before := s.takeDatabase(before)
-		find, k := s.completeWord(newLineWords(s), before, word)
-		if k == kindNone && len(before) == 0 && !strings.HasPrefix(word, "-") {
-			find = either(find, s.completeDatabases(word))
-			if strings.Contains(word, "/") {
-				k = kindFiles // a database, in front of the command
-			}
-		}
-		a := answer{kind: k}
-		if find != nil && k != kindFiles {
-			// No argument of a process can hold a NUL.
-			a.all = slices.DeleteFunc(tabCandidates(find(ctx), word), func(c repl.Candidate) bool {
-				return strings.Contains(c.Text, "\x00")
-			})
-		}
+		var a answer
+		a.all, a.kind = own.findCandidates(ctx, before, word)
 		answers <- a
+		_ = own.Close() // it has only read
 	}()
 	select {
 	case a := <-answers:
 		return a.all, a.kind
-	case <-ctx.Done(): // the process ends, whatever it still waits for
+	case <-ctx.Done():
 		return nil, kindNone
 	}
+}
+
+// findCandidates is candidatesOf without a limit of time.
+func (s *Session) findCandidates(ctx context.Context, before []string, word string) ([]repl.Candidate, kind) {
+	before = s.takeDatabase(newBareRoot(s, s.set.bindDoor), before)
+	find, k := s.completeWord(newLineWords(s), before, word)
+	if len(before) == 0 && !strings.HasPrefix(word, "-") {
+		// A database may stand in front of the command.
+		if strings.Contains(word, "/") {
+			return nil, kindFiles
+		}
+		find = either(find, s.completeDatabases(word))
+	}
+	if find == nil || k == kindFiles {
+		return nil, k
+	}
+	// No argument of a process can hold a NUL.
+	return slices.DeleteFunc(tabCandidates(find(ctx), word), func(c repl.Candidate) bool {
+		return strings.Contains(c.Text, "\x00")
+	}), k
 }
 
 // completeDatabases completes the name of a database in the working directory.
@@ -200,8 +216,17 @@ func (s *Session) writeTab(ctx context.Context, line *completions.Line, shell st
 		if len(rest) != 3 {
 			return errors.New("__tab bash wants LINE, WORD, TYPE and COLUMNS")
 		}
+		// bash closes the quotes behind the only answer. Of a level it gets
+		// what is in it, so that more can be typed.
+		for line.Open() && len(all) == 1 && all[0].Partial {
+			all, _ = s.candidatesOf(ctx, line.Words[1:], all[0].Text)
+		}
 		return s.writeBash(line, header, all, rest)
 	case "zsh":
+		if line.Open() {
+			// zsh quotes bytes that are not UTF-8 wrongly within quotes.
+			all = slices.DeleteFunc(all, func(c repl.Candidate) bool { return !utf8.ValidString(c.Text) })
+		}
 		return s.writeZsh(header, all)
 	case "fish":
 		if _, err := fmt.Fprintln(s.out, header); err != nil {
@@ -217,8 +242,8 @@ func (s *Session) writeTab(ctx context.Context, line *completions.Line, shell st
 	return usagef("unknown shell %s", quoted(shell))
 }
 
-// writeZsh answers with texts and notes, each before a NUL. A note that begins
-// with / is that of a level.
+// writeZsh answers with a text, what is shown of it, and its note in turn, each
+// before a NUL. A note that begins with / is that of a level.
 func (s *Session) writeZsh(header string, all []repl.Candidate) error {
 	for _, c := range all {
 		if c.Note != "" {
@@ -230,7 +255,9 @@ func (s *Session) writeZsh(header string, all []repl.Candidate) error {
 		if c.Partial {
 			c.Note = "/" + c.Note
 		}
-		b = append(append(append(append(b, c.Text...), 0), c.Note...), 0)
+		for _, item := range []string{c.Text, format.Safe(c.Text), c.Note} {
+			b = append(append(b, item...), 0)
+		}
 	}
 	_, err := s.out.Write(b)
 	return err
@@ -264,10 +291,12 @@ func (s *Session) writeBash(line *completions.Line, header string, all []repl.Ca
 	}
 	texts, width := make([]string, 0, len(all)), 0
 	for _, c := range all {
-		text := line.Insert(c.Text, !c.Partial)
-		text = text[min(kept, len(text)):]
-		texts = append(texts, text)
-		width = max(width, format.Width(text))
+		texts = append(texts, c.Text)
+	}
+	texts = line.Inserts(texts, func(i int) bool { return !all[i].Partial })
+	for i, text := range texts {
+		texts[i] = text[min(kept, len(text)):]
+		width = max(width, format.Width(texts[i]))
 	}
 	bare := len(all) == 1 || comp == bashMenu || comp == bashInsert
 	for i, text := range texts {

@@ -47,7 +47,11 @@ func (s *Session) showSettings(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	if len(names) == 1 && s.isPlain() {
+	m, err := s.mode()
+	if err != nil {
+		return err
+	}
+	if len(names) == 1 && (m == format.Raw || s.isPlain()) {
 		for _, setting := range settings {
 			if setting.Name == names[0] {
 				_, err := s.out.WriteString(setting.Value + "\n")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -148,6 +149,23 @@ func TestOpen(t *testing.T) {
 		if got, _ := prompted(t, s, out, errs, "get a"); got != "1\n" {
 			t.Errorf("get behind %s = %q, want the database before", line, got)
 		}
+	}
+	damaged := filepath.Join(dir, "damaged.kv")
+	invoke(t, "set a 1; set b 2; set c 3", "-d", damaged)
+	segment := filepath.Join(damaged, "log", "00000000000000000001")
+	b, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[80] ^= 1
+	if err := os.WriteFile(segment, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, said := prompted(t, s, out, errs, ".open "+damaged); !strings.Contains(said, "opened read-only") || !s.set.ReadOnly {
+		t.Errorf(".open of a damaged database says %q, want that it is read-only", said)
+	}
+	if got, said := prompted(t, s, out, errs, ".open "+one+"; set a 2; get a"); got != "2\n" {
+		t.Errorf("behind a damaged database: %q, %q, want that it writes again", got, said)
 	}
 	s.set.Safe = true
 	if _, said := prompted(t, s, out, errs, ".open mem:"); !strings.Contains(said, "refused by --safe") {
@@ -322,6 +340,7 @@ func TestMarkIsBelowAWord(t *testing.T) {
 		"get none; shell a":           "  get none; shell a\n                  ^\n",
 		"incr visits x":               "  incr visits x\n              ^\n",
 		"get none":                    "",
+		"shell x x":                   "",
 		"set --ttl soon k v":          "  set --ttl soon k v\n            ^\n",
 		"list -m loud":                "  list -m loud\n          ^\n",
 		"ttl text soon":               "  ttl text soon\n           ^\n",
@@ -335,5 +354,133 @@ func TestMarkIsBelowAWord(t *testing.T) {
 		if strings.HasSuffix(want, "^\n") && !strings.HasSuffix(shown, want) || want == "" && strings.Contains(shown, "^") {
 			t.Errorf("%s is shown as\n%swant\n%s", line, said, want)
 		}
+	}
+}
+
+// A slow command of the shell says how long it took, unless it waited for a
+// person; any command does with .timer on.
+func TestSlowCommands(t *testing.T) {
+	s, _, errs := promptSession(t)
+	for _, c := range []struct {
+		door                 door
+		timer, waited, quiet bool
+		took                 time.Duration
+		want                 bool
+	}{
+		{door: doorShell, took: 2 * time.Second, want: true},
+		{door: doorShell, took: time.Second / 2},
+		{door: doorShell, took: 2 * time.Second, waited: true},
+		{door: doorShell, took: 2 * time.Second, quiet: true},
+		{door: doorScript, took: 2 * time.Second},
+		{door: doorShell, timer: true, want: true},
+		{door: doorScript, timer: true, want: true},
+	} {
+		s.door, s.ErrTerminal, s.set.Timer, s.shell.waited, s.set.Quiet = c.door, true, c.timer, c.waited, c.quiet
+		errs.Reset()
+		s.time(time.Now().Add(-c.took))
+		if got := strings.HasPrefix(errs.String(), "time: "); got != c.want {
+			t.Errorf("%+v says %q", c, errs)
+		}
+	}
+}
+
+// A program that reads no more of .output ends that and nothing else.
+func TestOutputProgramEnds(t *testing.T) {
+	s, out, errs := promptSession(t)
+	// The program has the streams, beside the test.
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	s.Out, s.Err = file, file
+	prompted(t, s, out, errs, ".output | true")
+	if _, err := s.shell.sink.child.Process.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for range 10_000 { // some systems close its end of the pipe a moment later
+		prompted(t, s, out, errs, "get text")
+		if s.shell.sink == nil {
+			break
+		}
+	}
+	prompted(t, s, out, errs, "get text; .output")
+	want := "| true has ended; data goes to stdout again\nabc\nstdout\n"
+	if got, err := os.ReadFile(file.Name()); err != nil || string(got) != want {
+		t.Errorf("the output is %.200q, %v, want %q", got, err, want)
+	}
+}
+
+// Tab knows the dot-commands and what stands behind them, the highlighter also
+// aliases and short forms.
+func TestDotWords(t *testing.T) {
+	s, _, _ := promptSession(t)
+	s.shell.aliases = map[string][]string{"all": {"list"}, "bye": {".quit"}}
+	for line, want := range map[string][]string{
+		".mode js":   {"jsonl", "json"},
+		".timer ":    {"on", "off"},
+		".unalias a": {"all"},
+		".help .un":  {".unalias"},
+		".mode csv ": nil,
+		".prompt ":   nil,
+		".bogus ":    nil,
+	} {
+		if got := candidates(t, s, line); !slices.Equal(got, want) {
+			t.Errorf("completions of %q = %q, want %q", line, got, want)
+		}
+	}
+	words := newLineWords(s)
+	for line, want := range map[string]repl.Style{
+		"get": repl.CommandOK, "hist": repl.CommandOK, "all": repl.CommandOK, "bye": repl.CommandOK, ".mode": repl.CommandOK, ".mod": repl.CommandOK,
+		"exit": repl.CommandOK, "bogus": repl.Unknown, ".bogus": repl.Unknown, "s": repl.Unknown, ".e": repl.Unknown,
+	} {
+		if got := words.classify([]string{line})[0]; got != want {
+			t.Errorf("style of %q = %v, want %v", line, got, want)
+		}
+	}
+	for line, want := range map[string]string{".mode": "[M]", "get": "KEY…", "ge": "", ".mode c": "", "hist": ""} {
+		if got := words.hint(line); got != want {
+			t.Errorf("hint behind %q = %q, want %q", line, got, want)
+		}
+	}
+}
+
+// A question says what would be deleted, in the words of the selection.
+func TestDeletionInWords(t *testing.T) {
+	s, _, _ := promptSession(t)
+	for _, c := range []struct {
+		n      int64
+		sel    selector
+		family string
+		want   string
+	}{
+		{1234567, selector{}, "", "delete all 1,234,567 keys"},
+		{1, selector{}, "", "delete 1 key"},
+		{100, selector{limit: 100}, "drafts", "delete 100 keys of family drafts"},
+		{1000, selector{prefix: "user:"}, "", "delete 1,000 keys with prefix user:"},
+		{2, selector{pattern: "a*", suffix: "two words", from: "a", to: "b"}, "", `delete 2 keys matching "a*", with suffix "two words", from a on, before b`},
+		{2, selector{contains: "x", regex: "^y", after: "\x00"}, "", `delete 2 keys containing x, matching the expression "^y", after "\0"`},
+	} {
+		s.set.Family = c.family
+		if got := s.deletion(c.n, &c.sel); got != c.want {
+			t.Errorf("deletion(%d, %+v) = %q, want %q", c.n, c.sel, got, c.want)
+		}
+	}
+}
+
+// A file of .read that ends with an error leaves the transaction of the shell
+// open.
+func TestReadInTransaction(t *testing.T) {
+	s, out, errs := promptSession(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("set a 1\nbogus\nset a 2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, said := prompted(t, s, out, errs, "begin; .read "+file)
+	if want := "kvsh: " + file + ":2:1: unknown command \"bogus\"\nhint: \"help\" lists the commands\n"; said != want {
+		t.Errorf(".read says %q, want %q", said, want)
+	}
+	if got, said := prompted(t, s, out, errs, "commit; get a"); got != "1\n" {
+		t.Errorf("what was read before the error is %q, %q, want 1", got, said)
 	}
 }

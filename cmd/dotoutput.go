@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"kvsh/format"
 	"kvsh/repl"
@@ -134,10 +135,8 @@ func (r redirection) String() string {
 		return "| " + r.target
 	case repl.AddFile:
 		return ">> " + r.target
-	case repl.ToFile:
-		return r.target
 	}
-	return "stdout"
+	return r.target
 }
 
 // redirectionOf reads the words behind .once or .output, and refuses what
@@ -152,13 +151,29 @@ func (s *Session) redirectionOf(name, text string) (redirection, error) {
 
 func dotOnce(_ context.Context, s *Session, args []string) error {
 	if len(args) == 0 {
-		return s.say(format.Safe(s.shell.once.String()))
+		return s.say(format.Safe(s.onceText()))
 	}
 	r, err := s.redirectionOf(".once", args[0])
 	if err == nil {
 		s.shell.once = r
 	}
 	return err
+}
+
+// outputText is where data goes, as .output takes it.
+func (s *Session) outputText() string {
+	if s.shell.sink == nil {
+		return "stdout"
+	}
+	return s.shell.sink.String()
+}
+
+// onceText is where the data of the next command goes.
+func (s *Session) onceText() string {
+	if s.shell.once.kind == repl.ToOutput {
+		return s.outputText()
+	}
+	return s.shell.once.String()
 }
 
 // takeOnce is what .once said, which holds for one command.
@@ -168,20 +183,40 @@ func (s *Session) takeOnce() redirection {
 	return r
 }
 
+// runOnce runs a line with its data going where .once said.
+func (s *Session) runOnce(ctx context.Context, words []string) error {
+	return s.redirect(ctx, s.takeOnce(), func() error { return s.runLine(ctx, words) })
+}
+
 // A sink is where data goes between two .output.
 type sink struct {
 	redirection
 	in    io.WriteCloser
 	child *exec.Cmd // that reads it; nil for a file
+	gone  bool      // the program reads no more
+}
+
+// Write takes data. What a program does not want to read any more is dropped:
+// it is no reason to end the commands that print it.
+func (k *sink) Write(b []byte) (int, error) {
+	if k.gone {
+		return len(b), nil
+	}
+	n, err := k.in.Write(b)
+	if k.child != nil && errors.Is(err, syscall.EPIPE) {
+		k.gone = true
+		return len(b), nil
+	}
+	return n, err
 }
 
 func dotRedirect(_ context.Context, s *Session, args []string) error {
 	switch {
 	case len(args) == 0 && s.shell.sink == nil:
-		return s.say("stdout")
+		return s.say(s.outputText())
 	case len(args) == 0:
 		// It is no data of the file.
-		fmt.Fprintln(s.errs, format.Safe(s.shell.sink.String()))
+		fmt.Fprintln(s.errs, format.Safe(s.outputText()))
 		return nil
 	case args[0] == "stdout":
 		return s.endSink()
@@ -201,7 +236,7 @@ func dotRedirect(_ context.Context, s *Session, args []string) error {
 		return errors.Join(err, next.close())
 	}
 	s.shell.sink, s.redirected = next, true
-	s.out.Reset(next.in)
+	s.out.Reset(next)
 	return nil
 }
 
@@ -243,11 +278,7 @@ func (s *Session) endSink() error {
 	if s.shell.sink == nil {
 		return nil
 	}
-	err := s.out.Flush()
-	if isSaid(err) {
-		err = nil // the program had read enough
-	}
-	err = errors.Join(err, s.shell.sink.close())
+	err := errors.Join(s.out.Flush(), s.shell.sink.close())
 	s.shell.sink, s.redirected = nil, false
 	s.out.Reset(s.Out)
 	return err
@@ -267,7 +298,7 @@ func (s *Session) redirect(ctx context.Context, r redirection, run func() error)
 	}
 	before := io.Writer(s.Out)
 	if s.shell.sink != nil {
-		before = s.shell.sink.in
+		before = s.shell.sink
 	}
 	sink, redirected := s.shell.sink, s.redirected
 	s.shell.sink, s.redirected = nil, true

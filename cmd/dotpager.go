@@ -160,8 +160,7 @@ func (p *pager) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	if err := p.start(); err != nil {
-		p.s.report(err)
-		return len(b), p.pass()
+		return len(b), p.pass() // without a program it is shown all the same
 	}
 	_, err := p.in.Write(p.held)
 	p.held = nil

@@ -334,17 +334,14 @@ func dotSystem(ctx context.Context, s *Session, args []string) error {
 
 // dotShow prints what the dot-commands set.
 func dotShow(_ context.Context, s *Session, _ []string) error {
-	output, limit := "stdout", "off"
-	if s.shell.sink != nil {
-		output = s.shell.sink.String()
-	}
+	limit := "off"
 	if s.shell.limit > 0 {
 		limit = strconv.Itoa(s.shell.limit)
 	}
 	facts := []fact{
 		{"mode", format.Text, s.modeName()},
-		{"output", format.Text, output},
-		{"once", format.Text, s.shell.once.String()},
+		{"output", format.Text, s.outputText()},
+		{"once", format.Text, s.onceText()},
 		{"limit", format.Text, limit},
 		{"timer", format.Text, onOffText(s.set.Timer)},
 		{"echo", format.Text, onOffText(s.shell.echo)},
@@ -352,7 +349,7 @@ func dotShow(_ context.Context, s *Session, _ []string) error {
 	if s.door == doorShell {
 		facts = append(facts,
 			fact{"pager", format.Text, s.pagerText()},
-			fact{"prompt", format.Text, format.Quote([]byte(s.promptFormat()))},
+			fact{"prompt", format.Text, s.promptFormat()},
 			fact{"aliases", format.Int, int64(len(s.shell.aliases))})
 	}
 	facts = append(facts,

@@ -8,7 +8,7 @@ import (
 )
 
 // No command lets a control sequence out of a key, a value or the words of the
-// user through to a terminal. (-m raw and -0 ask for the very bytes.)
+// user through to a terminal, in whatever mode.
 func TestNoEscapesAtTerminal(t *testing.T) {
 	const hostile = "\x1b]0;owned\x07\x1b[2J\u009b31mk"
 	db := filepath.Join(t.TempDir(), "t.kv")
@@ -59,6 +59,21 @@ func TestNoEscapesAtTerminal(t *testing.T) {
 		{"-m", "tsv", "list", "-v"},
 		{"export"},
 		{"--json", "list", "-v"},
+		{"-m", "raw", "list"},
+		{"-m", "raw", "list", "-v"},
+		{"-m", "raw", "get", hostile},
+		{"get", "--raw", hostile},
+		{"get", "--raw", "-n", hostile, hostile},
+		{"-0", "get", hostile},
+		{"-0", "list", "-v"},
+		{"-m", "quoted", "list", "-v"},
+		{"-m", "table", "list", "-v"},
+		{"-m", "json", "list", "-v"},
+		{"-m", "csv", "list", "-v"},
+		{"-m", "hex", "list", "-v"},
+		{"-m", "kvsh", "list"},
+		{"handler", "ls"},
+		{"config"},
 		{"watch", "--from", "1", "--limit", "2"},
 		{"log", "follow", "--from", "1", "--limit", "2"},
 		{"set", "--old", hostile, "y"},

@@ -220,12 +220,14 @@ func userFamilies(ctx context.Context, tx engine.Tx) ([]string, error) {
 }
 
 func exportFamily(ctx context.Context, x format.Exporter, tx engine.Tx, family string, r engine.Range) error {
+	var key []byte
 	for e, err := range tx.Scan(ctx, r) {
 		if err != nil {
 			return err
 		}
+		key = append(key[:0], e.Key...)
 		err = x.Write(format.Record{
-			Family: family, Key: []byte(e.Key), Value: e.Value,
+			Family: family, Key: key, Value: e.Value,
 			Rev: uint64(e.Rev), Time: e.Stamp.Time(), Expires: e.Expires,
 		})
 		if err != nil {

@@ -28,7 +28,8 @@ func newGet(s *Session) *cobra.Command {
 		Short: "Print the values of keys",
 		Long: `Prints the values in the order asked. Into a file or pipe the value of one key
 goes byte for byte; on a terminal, in the shell and in scripts, and after each
-of several values, there is a newline.`,
+of several values, there is a newline. A terminal never gets control characters:
+in every mode they are shown as escapes there, like \x1b.`,
 		Example:     "kvsh get user:1\nkvsh get user:1 user:2\nkvsh get --default none user:9\nkvsh get --json user:1\nkvsh get --at 1 user:1",
 		Args:        operands(1, -1),
 		Annotations: brief(exits("0 all are there, 1 a key is missing, or there is no such revision")),
@@ -45,6 +46,9 @@ of several values, there is a newline.`,
 
 // get prints the values of keys, all of one state of the database.
 func (s *Session) get(ctx context.Context, keys []string, o getOptions) error {
+	if o.raw && s.set.Mode == "auto" {
+		s.set.Mode = "raw" // at a terminal, too: pretty ends its lines
+	}
 	m := format.Raw
 	if !s.isPlain() {
 		var err error

@@ -43,12 +43,15 @@ func (s *Session) hash(ctx context.Context, at moment) error {
 		keys   int64
 		rev    engine.Rev
 	)
+	p := s.startProgress("hash")
+	defer p.end()
 	sum := func(tx engine.Tx) (err error) {
 		rev = tx.Rev()
-		digest, keys, err = engine.Hash(ctx, tx)
+		digest, keys, err = engine.Hash(ctx, p.scanning(tx))
 		return err
 	}
 	err := s.viewAt(ctx, at, sum)
+	p.end()
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func newHelp(s *Session, root *cobra.Command) *cobra.Command {
 		Annotations: exits("0, 2 unknown command"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case s.door != doorProcess && len(args) == 1 && (args[0] == "dot" || isDot(args)):
+			case len(args) == 1 && (args[0] == "dot" || isDot(args)):
 				return dotHelp(cmd.Context(), s, args)
 			case s.door == doorShell && len(args) == 0:
 				writeShellHelp(s.out, root)

@@ -14,8 +14,10 @@ import (
 
 func newInfo(s *Session) *cobra.Command {
 	return &cobra.Command{
-		Use:         "info",
-		Short:       "Show what the database is and holds",
+		Use:   "info",
+		Short: "Show what the database is and holds",
+		Long: `Shows what the database is and holds: for people on one screen, with sizes and
+ages; for programs a name and a value a line, or with --json one object.`,
 		Example:     "kvsh info\nkvsh info --json",
 		Args:        operands(0, 0),
 		Annotations: exits("0, 4 damaged"),
@@ -63,6 +65,13 @@ func (s *Session) info(ctx context.Context) error {
 			return err
 		}
 		facts = append(facts, around...)
+	}
+	o, err := s.options()
+	if err != nil {
+		return err
+	}
+	if o.Mode == format.Pretty || o.Mode == format.Auto && o.Terminal {
+		return s.infoScreen(facts, &o)
 	}
 	return s.facts(facts)
 }

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"kvsh/repl"
@@ -53,17 +52,6 @@ func endOnSignal(signals <-chan os.Signal, inShell *atomic.Bool, cancel context.
 		signal.Reset(os.Interrupt, syscall.SIGTERM)
 		return
 	}
-}
-
-// unkilled is stdout or stderr under a number of its own. A write to a closed
-// pipe by the numbers 1 and 2 would end the process in the middle of something,
-// unless SIGPIPE is watched, which a short command has no time for.
-func unkilled(f *os.File) *os.File {
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return f
-	}
-	return os.NewFile(uintptr(fd), f.Name())
 }
 
 func processStreams() Streams {

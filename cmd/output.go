@@ -3,6 +3,7 @@ package cmd
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"kvsh/engine"
@@ -10,6 +11,9 @@ import (
 )
 
 // This file is where the settings of a line become options of package format.
+
+// modeNames are the output modes, as help lists them.
+var modeNames = []string{"auto", "raw", "pretty", "quoted", "table", "jsonl", "json", "csv", "tsv", "nul", "hex", "kvsh", "env"}
 
 // mode is the output mode of the line; format.Auto if none was chosen.
 func (s *Session) mode() (format.Mode, error) {
@@ -25,7 +29,7 @@ func (s *Session) mode() (format.Mode, error) {
 	if err != nil {
 		return 0, &usageError{
 			reason: fmt.Sprintf("--mode: unknown mode %s", quoted(s.set.Mode)),
-			hint:   "modes are auto raw pretty quoted table jsonl json csv tsv nul hex kvsh env",
+			hint:   "modes are " + strings.Join(modeNames, " "),
 		}
 	}
 	return m, nil
@@ -42,6 +46,7 @@ func (s *Session) options() (format.Options, error) {
 		o.Terminal = true
 		o.Width = s.Width()
 		o.Color = s.colors() && s.Getenv("TERM") != "" // else nobody said what it can show
+		o.Cut = func() { s.remark("shortened to the width; -m quoted shows the whole") }
 	} else if s.Getenv("CLICOLOR_FORCE") != "" && s.Getenv("CLICOLOR_FORCE") != "0" {
 		o.Color = s.colors()
 	}
@@ -68,10 +73,10 @@ func (s *Session) endsValues() bool {
 // isPlain reports whether data goes out as bytes, one item after the other,
 // which needs nothing of package format.
 func (s *Session) isPlain() bool {
-	if s.set.JSON || s.set.NUL {
+	if s.set.JSON || s.set.NUL || s.OutTerminal && !s.redirected {
 		return false
 	}
-	return s.set.Mode == "raw" || s.set.Mode == "auto" && (!s.OutTerminal || s.redirected)
+	return s.set.Mode == "raw" || s.set.Mode == "auto"
 }
 
 // rows starts a table on the output.

@@ -133,3 +133,45 @@ func TestProgressIsForTerminals(t *testing.T) {
 		}
 	}
 }
+
+// What is read is counted, in every family.
+func TestProgressOfScans(t *testing.T) {
+	store := engine.NewMem(engine.MemOptions{})
+	ctx := t.Context()
+	if _, err := store.Update(ctx, func(tx engine.Tx) error {
+		for _, key := range []string{"a", "b", "c"} {
+			if err := tx.Set(ctx, key, nil); err != nil {
+				return err
+			}
+		}
+		return tx.In("drafts").Set(ctx, "d", nil)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	p := newProgress(&fakeTerminal{}, "hash", time.Now)
+	if err := store.View(ctx, engine.Newest, func(tx engine.Tx) error {
+		want, _, err := engine.Hash(ctx, tx)
+		if err != nil {
+			return err
+		}
+		got, _, err := engine.Hash(ctx, p.scanning(tx))
+		if got != want {
+			t.Errorf("the digest of what is counted = %v, want %v", got, want)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n := p.read(); n != 4 {
+		t.Errorf("%d entries were counted, want 4", n)
+	}
+	var none *progress
+	if err := store.View(ctx, engine.Newest, func(tx engine.Tx) error {
+		if none.scanning(tx) != tx {
+			t.Error("with nobody to see it something is counted")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}

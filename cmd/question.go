@@ -41,14 +41,14 @@ func (s *Session) deletion(n int64, sel *selector) string {
 func (sel *selector) describe() string {
 	text := ""
 	for _, c := range []struct{ before, value, behind string }{
-		{"that fit", sel.pattern, ""},
+		{"matching", sel.pattern, ""},
 		{"with prefix", sel.prefix, ""},
 		{"with suffix", sel.suffix, ""},
-		{"that hold", sel.contains, ""},
-		{"that match", sel.regex, ""},
+		{"containing", sel.contains, ""},
+		{"matching the expression", sel.regex, ""},
 		{"from", sel.from, " on"},
 		{"before", sel.to, ""},
-		{"behind", sel.after, ""},
+		{"after", sel.after, ""},
 	} {
 		if c.value == "" {
 			continue

@@ -52,8 +52,11 @@ func (s *Session) repair(ctx context.Context, apply bool, accept int64) error {
 	if err := onDisk(path); err != nil {
 		return err
 	}
+	ctx, end := s.withProgress(ctx, "repair")
+	defer end()
 	if !apply {
 		plan, err := engine.PlanRepair(ctx, nil, path)
+		end()
 		if err != nil {
 			return err
 		}
@@ -80,6 +83,7 @@ func (s *Session) repair(ctx context.Context, apply bool, accept int64) error {
 		wait = -1 // the engine's word for not at all
 	}
 	plan, err := engine.Repair(ctx, nil, path, engine.RepairOptions{AcceptLoss: accept, Wait: wait, Writer: s.writer()})
+	end()
 	var loss *engine.LossError
 	if plan != nil {
 		if err := s.showPlan(plan); err != nil {

@@ -98,7 +98,9 @@ func (s *Session) restorePast(ctx context.Context, when moment, target string) e
 	}
 	defer os.RemoveAll(temp)
 	file, fresh := filepath.Join(temp, "snapshot.kvs"), filepath.Join(temp, "db.kv")
-	info, err := db.SnapshotAt(ctx, file, rev)
+	progress, end := s.withProgress(ctx, "restore")
+	info, err := db.SnapshotAt(progress, file, rev)
+	end()
 	if err != nil {
 		return err
 	}

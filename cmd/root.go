@@ -30,6 +30,14 @@ func init() { cobra.EnableCommandSorting = false }
 // serves one line: used twice, it would carry flags, --help and contexts into
 // the next one.
 func newRoot(s *Session, words []string, more ...func(*cobra.Command)) *cobra.Command {
+	root := newBareRoot(s, more...)
+	addCommands(s, root, words)
+	return root
+}
+
+// newBareRoot is the root of a tree, with the flags of all commands and without
+// a command.
+func newBareRoot(s *Session, more ...func(*cobra.Command)) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "kvsh [flags] [DB] COMMAND …",
 		Short:         "A durable key-value database, driven from the shell",
@@ -56,16 +64,21 @@ func newRoot(s *Session, words []string, more ...func(*cobra.Command)) *cobra.Co
 	for _, f := range more {
 		f(root)
 	}
+	return root
+}
+
+// addCommands puts below a root what newRoot is to find there.
+func addCommands(s *Session, root *cobra.Command, words []string) {
 	word := commandWord(root, words)
 	if word == "" && len(words) > 0 && !slices.Contains(words, "--help") && !slices.Contains(words, "-h") {
-		return root // only flags: a door or the version
+		return // only flags: a door or the version
 	}
 	constructors := commands()
 	if i := slices.IndexFunc(constructors, func(c constructor) bool {
 		return slices.Contains(c.names, word)
 	}); i >= 0 {
 		root.AddCommand(constructors[i].build(s))
-		return root
+		return
 	}
 	if word != "" && word != "help" && !strings.HasPrefix(word, cobra.ShellCompRequestCmd) {
 		// The flags behind an unknown command are not at fault, and --help there
@@ -86,7 +99,6 @@ func newRoot(s *Session, words []string, more ...func(*cobra.Command)) *cobra.Co
 	help := newHelp(s, root)
 	help.GroupID = groupSettings
 	root.SetHelpCommand(help)
-	return root
 }
 
 // A constructor makes one command, which has the names and stands in the group.
@@ -223,7 +235,7 @@ func unknownCommand(c *cobra.Command, word string) error {
 	if near := likely(c, word); len(near) > 0 {
 		// Those of one distance come in the order of help, the everyday ones first.
 		e.hint = fmt.Sprintf("did you mean %q?", slices.MinFunc(near, func(a, b string) int {
-			return editDistance(word, a) - editDistance(word, b)
+			return mistyped(word, a) - mistyped(word, b)
 		}))
 	} else if c.HasParent() {
 		e.hint = fmt.Sprintf("%s has %s", c.Name(), strings.Join(childNames(c), ", "))
@@ -231,6 +243,15 @@ func unknownCommand(c *cobra.Command, word string) error {
 		e.hint = `"help" lists the commands`
 	}
 	return e
+}
+
+// mistyped is how far a word is from a name. One that was not typed to its end
+// is near.
+func mistyped(word, name string) int {
+	if len(word) > 1 && strings.HasPrefix(name, word) {
+		return 0
+	}
+	return editDistance(word, name)
 }
 
 // maxMistyped is the bytes of a word that could be a name mistyped. To compare

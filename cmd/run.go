@@ -47,8 +47,9 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 	if asked, err := s.answerTab(ctx, args); asked {
 		return err
 	}
-	args = s.takeDatabase(args)
-	root := newRoot(s, args, s.set.bindDoor)
+	root := newBareRoot(s, s.set.bindDoor)
+	args = s.takeDatabase(root, args)
+	addCommands(s, root, args)
 	root.RunE = func(c *cobra.Command, rest []string) error {
 		switch {
 		case len(rest) > 0:
@@ -89,15 +90,11 @@ func (s *Session) watchSignals() {
 }
 
 // takeDatabase takes the first word out of the arguments if it names the
-// database.
-func (s *Session) takeDatabase(args []string) []string {
+// database. root has the flags that may stand before it.
+func (s *Session) takeDatabase(root *cobra.Command, args []string) []string {
 	if len(args) == 0 || !slices.ContainsFunc(args, namesDatabase) {
 		return args
 	}
-	root := &cobra.Command{}
-	set := s.set // the flags are only looked at here
-	set.bind(root)
-	set.bindDoor(root)
 	for i := 0; i < len(args); i++ {
 		word := args[i]
 		switch {
@@ -219,9 +216,11 @@ const slowCommand = time.Second
 // time says how long a command took, if --timer asks for it, or if it was slow
 // and nobody but the program is to blame.
 func (s *Session) time(start time.Time) {
-	took := time.Since(start)
-	isSlow := s.door == doorShell && s.ErrTerminal && took >= slowCommand && !s.shell.waited
-	if s.set.Timer || isSlow && !s.set.Quiet {
+	unasked := s.door == doorShell && s.ErrTerminal && !s.set.Quiet && !s.shell.waited
+	if !s.set.Timer && !unasked {
+		return
+	}
+	if took := time.Since(start); s.set.Timer || took >= slowCommand {
 		fmt.Fprintf(s.errs, "time: %v\n", took.Round(time.Microsecond))
 	}
 }
@@ -370,7 +369,7 @@ func (s *Session) runScript(ctx context.Context, sc script, run *scriptRun) erro
 		if s.shell.echo && err == nil {
 			fmt.Fprintln(s.errs, safeLines(c.Text()))
 		}
-		if next, ok := text.Peek(); ok && err == nil && s.isRead(c.Command) && s.isRead(next) {
+		if next, ok := text.Peek(); ok && err == nil && !s.shell.echo && s.isRead(c.Command) && s.isRead(next) {
 			err = s.runReads(ctx, c, text, run)
 		} else {
 			err = s.runScriptCommand(ctx, c, err, run)
@@ -392,10 +391,10 @@ func (s *Session) runScriptCommand(ctx context.Context, c repl.ScriptCommand, er
 	}
 	if err == nil {
 		s.words = c.Texts(s.words[:0])
-		if words := s.words; s.shell.once.kind == repl.ToOutput || isDot(words) {
-			err = s.runLine(ctx, words)
+		if s.shell.once.kind == repl.ToOutput || isDot(s.words) {
+			err = s.runLine(ctx, s.words)
 		} else {
-			err = s.redirect(ctx, s.takeOnce(), func() error { return s.runLine(ctx, words) })
+			err = s.runOnce(ctx, s.words)
 		}
 	}
 	if errors.Is(err, errQuit) {

@@ -66,7 +66,10 @@ func (s *Session) salvage(ctx context.Context, paths []string, to string) error 
 		s.remark("dry run: would make " + to)
 		return nil
 	}
+	ctx, end := s.withProgress(ctx, "salvage")
+	defer end()
 	r, err := engine.Salvage(ctx, nil, paths, to, engine.Options{Writer: s.writer()})
+	end()
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"kvsh/engine"
 	"kvsh/engine/handler"
+	"kvsh/format"
 	"kvsh/repl"
 )
 
@@ -132,7 +133,7 @@ func (w *errWriter) Write(p []byte) (int, error) {
 // Close ends the session: it discards an open transaction and closes the store.
 func (s *Session) Close() error {
 	s.endTx()
-	err := errors.Join(s.out.Flush(), s.endSink())
+	err := errors.Join(s.endSink(), s.out.Flush())
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
 		s.store = nil
@@ -354,7 +355,7 @@ func (s *Session) confirm(what string) error {
 		return &refusedError{reason: "needs -y to " + what, hint: "--dry-run shows what would happen"}
 	}
 	s.ownsTerminal() // the question stands behind what was printed
-	answer, err := s.ask(what + "? [y/N] ")
+	answer, err := s.ask(format.Safe(what) + "? [y/N] ")
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, repl.ErrInterrupt) {
 		return err
 	}

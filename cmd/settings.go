@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,7 @@ func (set *Settings) bind(root *cobra.Command) {
 		}
 	}
 	db(&set.DB, "db", "d", set.DB, "the database at `PATH`, else that of KVSH_DB; mem: is one in memory")
-	f.StringVarP(&set.Mode, "mode", "m", set.Mode, "data is written as `M`: auto raw pretty quoted table jsonl json csv tsv nul hex kvsh env")
+	f.StringVarP(&set.Mode, "mode", "m", set.Mode, "data is written as `M`: "+strings.Join(modeNames, " "))
 	f.BoolVar(&set.JSON, "json", set.JSON, "the same as --mode jsonl")
 	f.BoolVarP(&set.NUL, "null", "0", set.NUL, "items end in NUL")
 	f.BoolVarP(&set.Newline, "newline", "n", set.Newline, "a value ends in a newline, also in a file")

@@ -170,8 +170,8 @@ func (s *Session) runShellCommand(ctx context.Context, source string, c repl.Com
 	if err == nil && s.isBackground(c, words) {
 		err = s.startJob(shellCtx, c.Redirect, words[:len(words)-1])
 	} else if err == nil {
-		if slices.Contains(exitWords, words[0]) && len(words) == 1 {
-			return s.leave()
+		if slices.Contains(exitWords, words[0]) {
+			words[0] = ".quit"
 		}
 		damaged := s.damaged
 		err = s.runExpanded(ctx, c, words)
@@ -187,6 +187,10 @@ func (s *Session) runShellCommand(ctx context.Context, source string, c repl.Com
 	}
 	if err = reason(ctx, err); err != nil {
 		s.reportLine(source, c, err)
+	}
+	if k := s.shell.sink; k != nil && k.gone {
+		s.remark(k.String() + " has ended; data goes to stdout again")
+		_ = s.endSink() // the program is gone, so nothing is lost that was wanted
 	}
 	return false
 }
@@ -217,13 +221,17 @@ func (s *Session) leave() bool {
 	if s.tx == nil || s.tx.Writes() == 0 || s.ask == nil || s.set.Yes {
 		return true
 	}
-	answer, err := s.ask(fmt.Sprintf("discard %s that no commit has written, and leave? [y/N] ", plural(int64(s.tx.Writes()), "write")))
+	answer, err := s.ask(fmt.Sprintf("leave and discard %s? [y/N] ", counted(int64(s.tx.Writes()), "queued write")))
 	return isYes(answer) || err != nil && !errors.Is(err, repl.ErrInterrupt)
 }
 
 // verbatim reports whether a first word takes the rest of the line as it
 // stands.
-func (s *Session) verbatim(word string) bool { return word == ".shell" }
+func (s *Session) verbatim(word string) bool {
+	meant := s.expandAlias([]string{word})
+	name, err := s.fullName(meant[0])
+	return err == nil && len(meant) == 1 && name == ".shell"
+}
 
 // dotLines is the list of dot-commands for the page of the shell.
 func dotLines() string {

@@ -64,7 +64,13 @@ func TestComplete(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"one.jsonl", "two.csv", ".hidden"} {
+	if err := os.WriteFile(filepath.Join(dir, "pass.star"), []byte("# Pass.\ndef handle(kv, arg):\n    return {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.runLine(t.Context(), []string{"handler", "add", "pass", filepath.Join(dir, "pass.star")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one.jsonl", "two.csv", ".hidden", "up.kvs"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -93,11 +99,100 @@ func TestComplete(t *testing.T) {
 		{"completion f", []string{"fish"}},
 		{"get --defau", []string{"--default (print V for a key that is not there)"}},
 		{"import " + dir + "/o", []string{dir + "/one.jsonl"}},
-		{"import " + dir + "/", []string{dir + "/one.jsonl", dir + "/t.kv/…", dir + "/two.csv"}},
+		{"import " + dir + "/", []string{dir + "/one.jsonl", dir + "/pass.star", dir + "/t.kv/…", dir + "/two.csv", dir + "/up.kvs"}},
+		{"snapshot verify " + dir + "/", []string{dir + "/t.kv/…", dir + "/up.kvs"}},
+		{"import --format js", []string{"jsonl", "json"}},
+		{"import --on-conflict ", []string{"replace", "keep", "fail"}},
+		{"get --mode=quo", []string{"--mode=quoted"}},
+		{"get --cf=dr", []string{"--cf=drafts"}},
+		{"rm log", []string{"log/… (2 keys)"}}, // an alias
+		{"set user:2 ", nil},                   // the value
+		{"mset user:2 1 user:2", []string{"user:2"}},
+		{"mset user:2 us", nil},
+		{"set --ttl ", nil},
+		{"get -- --", nil},
+		{"mv user:2 user:2", []string{"user:2"}},
+		{"list --from log", []string{"log/… (2 keys)"}},
+		{"call p", []string{"pass (Pass.)"}},
+		{"call pass user:2", []string{"user:2"}},
+		{"handler show ", []string{"pass (Pass.)"}},
+		{"cf rm ", []string{"drafts"}},
+		{"use d", []string{"drafts"}},
+		{"config syn", []string{"sync (always)"}},
+		{"config sync n", []string{"never"}},
+		{"help beg", []string{"begin (Begin a transaction)"}},
+		{"man comm", []string{"commit (Write what the transaction holds)"}},
+		{".hel", []string{".help (" + shortOf(t, ".help") + ")"}},
+		{"ttl user:2 n", []string{"none"}},
 		{"get a | so", nil},
 	} {
 		if got := candidates(t, s, c.line); !slices.Equal(got, c.want) {
 			t.Errorf("completions of %q = %q, want %q", c.line, got, c.want)
+		}
+	}
+}
+
+// What only the shell has completes by what it takes.
+func TestCompleteShellOnly(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "script"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := shellSession(t, "mem:")
+	for _, c := range []struct {
+		line string
+		want []string
+	}{
+		{".rea", []string{".read (" + shortOf(t, ".read") + ")"}},
+		{".mode js", []string{"jsonl", "json"}},
+		{".timer o", []string{"on", "off"}},
+		{".timer on o", nil},
+		{".read " + dir + "/", []string{dir + "/script"}},
+		{".none ", nil},
+	} {
+		if got := candidates(t, s, c.line); !slices.Equal(got, c.want) {
+			t.Errorf("completions of %q = %q, want %q", c.line, got, c.want)
+		}
+	}
+}
+
+// shortOf is what .help says of a dot-command in a line.
+func shortOf(t *testing.T, name string) string {
+	t.Helper()
+	d, err := dotNamed(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.short
+}
+
+// Revisions are offered with what they did, the newest first.
+func TestCompleteRevisions(t *testing.T) {
+	s := shellSession(t, filepath.Join(t.TempDir(), "t.kv"))
+	for _, words := range [][]string{{"set", "a", "1"}, {"mset", "two words", "2", "z", "3"}, {"del", "a"}} {
+		if err := s.runLine(t.Context(), words); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		line string
+		want []string // each begins and ends so
+	}{
+		{"undo --rev ", []string{"3|del a)", "2|set \"two words\" and 1 more)", "1|set a)"}},
+		{"get --at 2", []string{"2|set \"two words\" and 1 more)"}},
+		{"log show 1..3", []string{"1..3|del a)"}},
+		{"diff 1", []string{"1|set a)"}},
+		{"undo --rev 4", nil},
+	} {
+		got := candidates(t, s, c.line)
+		if len(got) != len(c.want) {
+			t.Fatalf("completions of %q = %q, want %q", c.line, got, c.want)
+		}
+		for i, want := range c.want {
+			begin, end, _ := strings.Cut(want, "|")
+			if !strings.HasPrefix(got[i], begin+" (") || !strings.HasSuffix(got[i], ", "+end) {
+				t.Errorf("completion %d of %q = %q, want %q", i, c.line, got[i], want)
+			}
 		}
 	}
 }

@@ -62,11 +62,11 @@ func TestShellCommands(t *testing.T) {
 	term.Type("set a 1\r")
 	term.WaitLine("t.kv(tx:1)> |")
 	term.Type("exit\r")
-	term.WaitText("and leave? [y/N]")
+	term.WaitText("leave and discard 1 queued write? [y/N]")
 	term.Type("n\r")
 	term.WaitLine("t.kv(tx:1)> |")
-	term.Type("\x04")
-	term.WaitText("and leave? [y/N]")
+	term.Type("\x0c\x04")
+	term.WaitText("leave and discard 1 queued write? [y/N]")
 	term.Type("\x04") // the second time it is meant
 	if err := p.Wait(); err != nil {
 		t.Errorf("the shell ended with %v, want nil", err)

@@ -31,6 +31,7 @@ const (
 	kindSettings
 	kindQuarantine
 	kindFormats
+	kindModes
 	kindCommands // what help explains
 )
 
@@ -41,7 +42,7 @@ var placeholders = map[string]kind{
 	"FILE": kindFiles, "PATH": kindFiles, "DIR": kindFiles, "FILE|DIR": kindFiles, "DB": kindFiles,
 	"REV": kindRevisions, "REV[..REV": kindRevisions, "R": kindRevisions,
 	"A": kindStates, "B": kindStates,
-	"COMMAND": kindCommands,
+	"COMMAND": kindCommands, "M": kindModes, "MODE": kindModes,
 }
 
 // namedKinds are the kinds of the words that are called NAME, or FILE in snapshot:
@@ -194,6 +195,9 @@ func (s *Session) completeOperand(words *lineWords, l *typedLine, word string) (
 		k = kindKeys
 	case commandName(c) == "config" && n == 1:
 		return fixed(word, plainCandidates(settingValues[l.operands[0]]...)), kindNone
+	case k == kindNone && strings.Contains(name, "|"): // in DUR|none only none can be known
+		choice := slices.DeleteFunc(strings.Split(name, "|"), func(w string) bool { return w != strings.ToLower(w) })
+		return fixed(word, plainCandidates(choice...)), kindNone
 	}
 	return s.completeKind(words, l, k, word), k
 }
@@ -225,9 +229,6 @@ func (s *Session) completeFlag(l *typedLine, f *pflag.Flag, word string) (lookup
 	name, _ := pflag.UnquoteUsage(f)
 	k, ok := flagKinds[f.Name]
 	switch {
-	case f.Name == "mode":
-		_, modes, _ := strings.Cut(f.Usage, ": ")
-		return fixed(word, plainCandidates(strings.Fields(modes)...)), kindNone
 	case f.Name == "on-conflict":
 		return fixed(word, plainCandidates("replace", "keep", "fail")), kindNone
 	case f.Name == "key" || (name == "A" || name == "B") && l.c.Flags().Lookup("after") != nil:
@@ -259,6 +260,8 @@ func (s *Session) completeKind(words *lineWords, l *typedLine, k kind, word stri
 		return s.completeSettings(word)
 	case kindQuarantine:
 		return s.completeQuarantine(word)
+	case kindModes:
+		return fixed(word, plainCandidates(modeNames...))
 	case kindFormats:
 		return fixed(word, plainCandidates(format.FormatNames()...))
 	case kindCommands:

@@ -142,7 +142,7 @@ func theOne(word string, names []string) (string, error) {
 func (s *Session) completeDot(before []string, word string) func(context.Context) repl.Completion {
 	switch name := before[0]; {
 	case name == ".once", name == ".output", name == ".open", name == ".read":
-		return s.completeFiles(word)
+		return s.completeFiles(word, "")
 	case len(before) > 1:
 		return nil
 	default:

@@ -21,6 +21,7 @@ type lineWords struct {
 
 func newLineWords(s *Session) *lineWords {
 	w := &lineWords{s: s, root: newRoot(s, nil), commands: map[string]*cobra.Command{}}
+	w.root.InitDefaultHelpCmd() // which a line that runs has by itself
 	for _, c := range w.root.Commands() {
 		for _, name := range append(c.Aliases, c.Name()) {
 			w.commands[name] = c

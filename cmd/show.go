@@ -82,12 +82,15 @@ func (s *Session) show(ctx context.Context, key string, hex bool, at moment) err
 	if hex || m == format.Hex || kind == kindBinary {
 		return format.Hexdump(s.out, e.Value)
 	}
-	text := e.Value
 	if kind == kindJSON {
-		text = indented(text)
+		o, err := s.options()
+		if err != nil {
+			return err
+		}
+		return format.WriteJSON(s.out, o, indented(e.Value))
 	}
 	// Mode pretty lets no control byte through but the line feed.
-	return format.WriteValue(s.out, format.Options{Mode: format.Pretty}, e.Key, text)
+	return format.WriteValue(s.out, format.Options{Mode: format.Pretty}, e.Key, e.Value)
 }
 
 // countVersions is how many versions of a key are kept up to a revision, or nil

@@ -86,7 +86,9 @@ func (s *Session) restoreBackup(ctx context.Context, from, target string, o *res
 	}
 	assembled := fmt.Sprintf("%s.%d%s", target, os.Getpid(), snapshotSuffix)
 	defer os.Remove(assembled)
-	state, err := assemble(ctx, from, o, assembled)
+	progress, end := s.withProgress(ctx, "snapshot restore")
+	state, err := assemble(progress, from, o, assembled)
+	end()
 	if err != nil {
 		return err
 	}

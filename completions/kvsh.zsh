@@ -9,19 +9,20 @@ _kvsh() {
 	local -i i width=0 failed=1
 	program=${program/#\~\//$HOME/}
 	whence -p -- $program >/dev/null || program=kvsh # an alias, perhaps
-	# The answer is a header, then texts and notes in turn, each before a NUL.
+	# The answer is a header, then a text, how it is shown, and a note in turn,
+	# each before a NUL.
 	answer=("${(@0)$($program __tab zsh "${(j: :)words[1,CURRENT-1]} $QIPREFIX$IPREFIX$PREFIX" 2>/dev/null)}")
 	header=$answer[1]
 	if [[ $header == files ]]; then
 		_files
 		return
 	fi
-	for ((i = 2; i < $#answer; i += 2)); do
+	for ((i = 3; i < $#answer; i += 3)); do
 		((width = ${(m)#answer[i]} > width ? ${(m)#answer[i]} : width))
 	done
 	((width = width > COLUMNS / 2 ? COLUMNS / 2 : width))
-	for ((i = 2; i < $#answer; i += 2)); do
-		text=$answer[i] note=$answer[i+1] shown=$answer[i]
+	for ((i = 2; i < $#answer; i += 3)); do
+		text=$answer[i] shown=$answer[i+1] note=$answer[i+2]
 		((${(m)#shown} < width)) && [[ $header == notes ]] && shown=${(mr:width:)shown}
 		# A level has a note that begins with /: more follows in the same word.
 		if [[ $note == /* ]]; then

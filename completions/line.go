@@ -19,6 +19,9 @@ type Line struct {
 	slash bool    // Raw ends with a backslash, which quotes nothing yet
 }
 
+// Open reports whether the cursor is within quotes.
+func (l *Line) Open() bool { return l.quote != unquoted }
+
 // quoting is what quotes the next character.
 type quoting uint8
 

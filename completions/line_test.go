@@ -118,3 +118,31 @@ func TestShared(t *testing.T) {
 		}
 	}
 }
+
+// What bash puts in of several texts is what they have in common, and no half
+// of a quoted character.
+func TestInsertsShare(t *testing.T) {
+	whole := func(int) bool { return true }
+	for _, c := range []struct {
+		typed string
+		texts []string
+		want  string
+	}{
+		{"a", []string{"a b", "a$c"}, "a"},
+		{`"a`, []string{"a`b", "a$c"}, `"a`},
+		{"", []string{"x y", "x z"}, `x\ `},
+		{"a", []string{`a\1`, `a\2`}, `a\\`},
+		{"'a", []string{"a b", "a$c"}, "'a"},
+	} {
+		l := Split("bash", "kvsh "+c.typed, environment)
+		all := l.Inserts(c.texts, whole)
+		if got := Shared(all); got != c.want {
+			t.Errorf("behind %q, %q share %q, want %q", c.typed, all, got, c.want)
+		}
+		for i, text := range all {
+			if again := Split("bash", "kvsh "+text, environment); again.Word != c.texts[i] {
+				t.Errorf("%q reads as %q, want %q", text, again.Word, c.texts[i])
+			}
+		}
+	}
+}

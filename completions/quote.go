@@ -11,16 +11,8 @@ import (
 // has to be there. A whole word closes the quotes, after any other more may
 // follow. It has no blank, control character or invalid byte outside quotes.
 func (l *Line) Insert(text string, whole bool) string {
-	rest := strings.TrimPrefix(text, l.Word)
-	q := quoter{quote: l.quote, b: []byte(l.Raw)}
-	if l.slash {
-		q.b = q.b[:len(q.b)-1]
-	}
-	for len(rest) > 0 {
-		_, n := utf8.DecodeRuneInString(rest)
-		q.char(rest[:n])
-		rest = rest[n:]
-	}
+	q := l.quoter()
+	q.text(strings.TrimPrefix(text, l.Word))
 	if !whole {
 		return string(q.b)
 	}
@@ -29,6 +21,38 @@ func (l *Line) Insert(text string, whole bool) string {
 	}
 	q.close()
 	return string(q.b)
+}
+
+// Inserts is what Insert writes for texts of which bash puts in what they have
+// in common. That does not end in the middle of a character that is quoted.
+func (l *Line) Inserts(texts []string, whole func(i int) bool) []string {
+	all := make([]string, len(texts))
+	for i, text := range texts {
+		all[i] = l.Insert(text, whole(i))
+	}
+	common := Shared(all)
+	if len(all) < 2 || (len(common)-len(strings.TrimRight(common, `\`)))%2 == 0 || len(common) <= len(l.Raw) {
+		return all
+	}
+	// A backslash is what they share. The first is quoted otherwise from there.
+	shared := Shared(texts)
+	q := l.quoter()
+	q.text(strings.TrimPrefix(shared, l.Word))
+	q.close()
+	q.reopen(single)
+	q.text(texts[0][len(shared):])
+	q.close()
+	all[0] = string(q.b)
+	return all
+}
+
+// quoter goes on behind what was typed.
+func (l *Line) quoter() quoter {
+	q := quoter{quote: l.quote, b: []byte(l.Raw)}
+	if l.slash {
+		q.b = q.b[:len(q.b)-1]
+	}
+	return q
 }
 
 // Shared is what all texts begin with, up to a whole character.
@@ -65,6 +89,15 @@ func (q *quoter) close() {
 		q.b = append(q.b, '"')
 	}
 	q.quote = unquoted
+}
+
+// text writes characters.
+func (q *quoter) text(text string) {
+	for len(text) > 0 {
+		_, n := utf8.DecodeRuneInString(text)
+		q.char(text[:n])
+		text = text[n:]
+	}
 }
 
 // char writes one character, or one byte that is none.

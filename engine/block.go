@@ -317,7 +317,11 @@ func (r *keyRun) key(i int) []byte {
 // and whose revision is not above at; n if there is none.
 func (r *keyRun) search(key []byte, at Rev, as assigned) int {
 	lo, hi := 0, r.n
-	for lo < hi {
+	for fetched := 0; lo < hi; fetched-- {
+		if fetched <= 0 && hi-lo > fetchLeast {
+			r.fetch(lo, hi)
+			fetched = fetchSteps
+		}
 		m := int(uint(lo+hi) / 2)
 		if c := bytes.Compare(r.key(m), key); c < 0 || c == 0 && as.revOf(r.cols[colRev].at(m)) > at {
 			lo = m + 1
@@ -327,6 +331,24 @@ func (r *keyRun) search(key []byte, at Rev, as assigned) int {
 	}
 	return lo
 }
+
+// fetch looks at the keys lo to hi-1 that the next steps of a binary search may
+// look at, so that memory brings them at once, and not one after the other. It
+// is not inlined, lest the looks be left out: nobody needs the sum.
+//
+//go:noinline
+func (r *keyRun) fetch(lo, hi int) (sum byte) {
+	ends := &r.cols[colKeyEnd]
+	for i := 1; i < 1<<fetchSteps; i++ {
+		sum += r.keys[ends.at(lo+(hi-lo)*i>>fetchSteps-1)]
+	}
+	return sum
+}
+
+const (
+	fetchSteps = 3
+	fetchLeast = 16 // keys; fewer lie together in any case
+)
 
 // match appends to hits the versions from..to-1 whose user key ok accepts.
 func (r *keyRun) match(from, to int, ok func([]byte) bool, hits []uint32) []uint32 {

@@ -55,13 +55,14 @@ type Options struct {
 type sizes struct {
 	segment int64 // of a segment of the log
 	fold    int64 // of the tail, when it is folded
+	first   int64 // of the tail, when the first commit of a handle folds it; 0: as fold
 	slice   int64 // of the table that one step of a merge writes
 	load    int64 // of memory for sorting a load
 	small   int64 // of a load that goes into the log itself
 	keep    int64 // of history that is kept in any case
 }
 
-var defaultSizes = sizes{segment: segmentSize, fold: foldSize, slice: sliceSize, load: loadBudget, small: loadSmall, keep: keepBytes}
+var defaultSizes = sizes{segment: segmentSize, fold: foldSize, first: firstFoldSize, slice: sliceSize, load: loadBudget, small: loadSmall, keep: keepBytes}
 
 func (o *Options) notice(text string) {
 	if o.Notice != nil {

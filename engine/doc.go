@@ -95,7 +95,7 @@
 // all processes together are linearizable. The directory must be on a file
 // system whose locks and page cache all its processes share: not on a network.
 //
-// When the tail of the log has grown to 4 MiB the commit that noticed folds it
-// into a table, and merges tables in steps of bounded size. Both hold the lock
-// only to replace MANIFEST.
+// When the tail of the log has grown to 4 MiB, or to 1 MiB at the first commit
+// of a DB, the commit that noticed folds it into a table, and merges tables in
+// steps of bounded size. Both hold the lock only to replace MANIFEST.
 package engine

@@ -33,10 +33,11 @@ type File interface {
 	Sync() error
 	Truncate(size int64) error
 
-	// Map maps the first size bytes for reading. The bytes stay valid until
-	// unmap, also after Close and after the file is removed. The file must
-	// not shrink meanwhile: only files that are never written again are mapped.
-	Map(size int) (data []byte, unmap func() error, err error)
+	// Map maps the first size bytes for reading, which will be read here and
+	// there, or, if whole is set, from end to end. The bytes stay valid until
+	// unmap, also after Close and after the file is removed. Nothing may cut
+	// them off meanwhile: only what is never written again is mapped.
+	Map(size int, whole bool) (data []byte, unmap func() error, err error)
 
 	// Lock takes the advisory exclusive lock of the file without waiting and
 	// reports whether it was had. Closing the file, and the end of the process

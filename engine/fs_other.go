@@ -31,6 +31,8 @@ func (osFS) Rename(from, _ string) error                { return refused("rename
 func (osFS) Remove(name string) error                   { return refused("remove", name) }
 func (osFS) SyncDir(name string) error                  { return refused("sync", name) }
 
-func (f osFile) Map(int) ([]byte, func() error, error) { return nil, nil, refused("mmap", f.Name()) }
-func (f osFile) Lock() (bool, error)                   { return false, refused("lock", f.Name()) }
-func (f osFile) Unlock() error                         { return refused("unlock", f.Name()) }
+func (f osFile) Map(int, bool) ([]byte, func() error, error) {
+	return nil, nil, refused("mmap", f.Name())
+}
+func (f osFile) Lock() (bool, error) { return false, refused("lock", f.Name()) }
+func (f osFile) Unlock() error       { return refused("unlock", f.Name()) }

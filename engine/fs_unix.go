@@ -72,7 +72,7 @@ func (osFS) SyncDir(name string) error {
 	return d.Sync()
 }
 
-func (f osFile) Map(size int) ([]byte, func() error, error) {
+func (f osFile) Map(size int, whole bool) ([]byte, func() error, error) {
 	if size == 0 {
 		return nil, func() error { return nil }, nil
 	}
@@ -80,8 +80,10 @@ func (f osFile) Map(size int) ([]byte, func() error, error) {
 	if err != nil {
 		return nil, nil, &fs.PathError{Op: "mmap", Path: f.Name(), Err: err}
 	}
-	// Reads jump about; reading ahead would fetch pages nobody asked for.
-	_ = unix.Madvise(data, unix.MADV_RANDOM)
+	if !whole {
+		// Reads jump about; reading ahead would fetch pages nobody asked for.
+		_ = unix.Madvise(data, unix.MADV_RANDOM)
+	}
 	return data, func() error { return unix.Munmap(data) }, nil
 }
 

@@ -59,10 +59,13 @@ func (n *identity) encode() []byte {
 
 // sealText appends the line with the checksum to a text.
 func sealText(text string) []byte {
-	return fmt.Appendf(nil, "%schecksum %08x\n", text, crc32.ChecksumIEEE([]byte(text)))
+	return fmt.Appendf([]byte(text), sealLine, crc32.ChecksumIEEE([]byte(text)))
 }
 
-const sealSize = len("checksum 00000000\n")
+const (
+	sealLine = "checksum %08x\n"
+	sealSize = len("checksum 00000000\n")
+)
 
 // unsealText checks the last line of a text and returns the lines before it.
 func unsealText(b []byte) ([]string, error) {
@@ -70,7 +73,7 @@ func unsealText(b []byte) ([]string, error) {
 	if n <= 0 || b[n-1] != '\n' {
 		return nil, errors.New("no checksum at the end")
 	}
-	if want := sealText(string(b[:n])); string(want[n:]) != string(b[n:]) {
+	if want := fmt.Sprintf(sealLine, crc32.ChecksumIEEE(b[:n])); want != string(b[n:]) {
 		return nil, errors.New("checksum mismatch")
 	}
 	return strings.Split(string(b[:n-1]), "\n"), nil

@@ -25,7 +25,7 @@ func (i *inspector) table(f File) error {
 		i.put(Piece{Length: i.size, What: "table", Bad: "too short for a table"})
 		return nil
 	}
-	data, unmap, err := f.Map(int(i.size))
+	data, unmap, err := f.Map(int(i.size), true)
 	if err != nil {
 		return err
 	}

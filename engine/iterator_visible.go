@@ -10,9 +10,11 @@ func newVisible(src source, at Rev, nowMillis int64, reverse bool) source {
 	if reverse {
 		return &visibleReverse{src: src, at: at, now: nowMillis}
 	}
-	s := &visible{src: src, at: at, now: nowMillis}
-	s.table, _ = src.(*tableIter)
-	return s
+	if t, ok := src.(*tableIter); ok {
+		t.seen = visible{src: src, table: t, at: at, now: nowMillis}
+		return &t.seen
+	}
+	return &visible{src: src, at: at, now: nowMillis}
 }
 
 // visible takes the first version of each key that is old enough.

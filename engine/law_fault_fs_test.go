@@ -260,9 +260,9 @@ func (f *faultFile) Stat() (info fs.FileInfo, err error) {
 	return info, err
 }
 
-func (f *faultFile) Map(size int) (data []byte, unmap func() error, err error) {
+func (f *faultFile) Map(size int, whole bool) (data []byte, unmap func() error, err error) {
 	err = f.s.read("map "+f.name, func() error {
-		data, unmap, err = f.File.Map(size)
+		data, unmap, err = f.File.Map(size, whole)
 		return err
 	})
 	return data, unmap, err

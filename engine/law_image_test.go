@@ -99,7 +99,7 @@ func (f imageFile) Stat() (fs.FileInfo, error) {
 	return imageInfo{name: f.name, size: int64(len(f.data))}, nil
 }
 
-func (f imageFile) Map(size int) ([]byte, func() error, error) {
+func (f imageFile) Map(size int, _ bool) ([]byte, func() error, error) {
 	return f.data[:size:size], func() error { return nil }, nil
 }
 func (imageFile) WriteAt([]byte, int64) (int, error) { return 0, errWrote }

@@ -101,7 +101,7 @@ type record struct {
 	sum    uint32 // its own checksum
 	size   int    // bytes of the whole record
 
-	op, before operation // under way in each: a record is read without allocating
+	ops [2]operation // under way in each, in turn: a record is read without allocating
 }
 
 // durableBefore reports whether every earlier record was durable when this one
@@ -221,18 +221,16 @@ func (r *record) parse(data []byte) error {
 func (r *record) each(f func(*operation) bool) error {
 	b := r.body
 	for i := range r.count {
-		if i > 0 {
-			r.before = r.op
-		}
-		n, err := parseOperation(b, &r.op)
+		op, before := &r.ops[i%2], &r.ops[(i+1)%2]
+		n, err := parseOperation(b, op)
 		if err != nil {
 			return fmt.Errorf("operation %d: %w", i+1, err)
 		}
 		b = b[n:]
-		if i > 0 && !r.before.precedes(&r.op) {
+		if i > 0 && !before.precedes(op) {
 			return fmt.Errorf("operation %d: out of order", i+1)
 		}
-		if !f(&r.op) {
+		if !f(op) {
 			return nil
 		}
 	}

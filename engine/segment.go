@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -68,7 +69,7 @@ type position struct {
 
 // scanBuffer is how much of a segment is read at once. One buffer is reused
 // for a whole scan: fresh memory costs page faults.
-const scanBuffer = 256 << 10
+const scanBuffer = 64 << 10
 
 // A badPlace is where a segment stops being readable. What it means, a torn
 // tail or damage, is for the caller to say: it knows the mark and what follows.
@@ -95,13 +96,16 @@ type segmentScanner struct {
 	f    File
 	at   position // behind the last record returned
 	end  int64    // scan no further; the size of the file, or less
-	buf  []byte   // reused
-	data []byte   // what of buf is read and not yet consumed
+	buf  []byte   // reused; may be nil
+	data []byte   // what of the file is read, or mapped, and not yet consumed
 	rec  record
+
+	stays bool         // what is to scan was acknowledged, so it is never cut off
+	unmap func() error // nil: nothing is mapped
 }
 
 // openSegment opens a segment for a scan that begins at a position. end < 0
-// means to the end of the file. buf may be nil.
+// means to the end of the file. buf, which may be nil, is used as s.buf.
 func openSegment(fsys FS, dir string, at position, end int64, buf []byte) (*segmentScanner, error) {
 	f, err := fsys.Open(filepath.Join(dir, segmentName(at.segment)))
 	if err != nil {
@@ -119,14 +123,16 @@ func openSegment(fsys FS, dir string, at position, end int64, buf []byte) (*segm
 		f.Close()
 		return nil, &badPlace{at: at, size: size, reason: fmt.Sprintf("the file ends at byte %d, acknowledged records reach to %d", size, end)}
 	}
-	// Whoever follows the log reads a few bytes at a time.
-	if need := min(max(end-at.offset, 512), scanBuffer); int64(cap(buf)) < need {
-		buf = make([]byte, need)
-	}
 	return &segmentScanner{f: f, at: at, end: end, buf: buf[:cap(buf)]}, nil
 }
 
-func (s *segmentScanner) close() { s.f.Close() }
+// close releases the segment, and s.rec with it.
+func (s *segmentScanner) close() {
+	if s.unmap != nil {
+		_ = s.unmap() // an error would be a bug here and changes nothing
+	}
+	s.f.Close()
+}
 
 // next reads the next record into s.rec, whose slices hold until the next
 // call. It returns false at the end, and a *badPlace where something else than
@@ -178,8 +184,12 @@ func (s *segmentScanner) fill(n int) error {
 	if len(s.data) >= n {
 		return nil
 	}
-	if n > len(s.buf) {
-		grown := make([]byte, n)
+	if n > scanBuffer && s.stays {
+		return s.mapRest()
+	}
+	// Whoever follows the log reads a few bytes at a time.
+	if need := max(n, int(min(unread, scanBuffer)), 512); len(s.buf) < need {
+		grown := make([]byte, need)
 		copy(grown, s.data)
 		s.buf, s.data = grown, grown[:len(s.data)]
 	} else {
@@ -196,6 +206,20 @@ func (s *segmentScanner) fill(n int) error {
 	if len(s.data) < n {
 		return s.bad(errors.New("the file became shorter while it was read"))
 	}
+	return nil
+}
+
+// mapRest maps what is left to scan, for a record larger than the buffer: fresh
+// memory for it would cost ten times as much, and a collection of garbage.
+func (s *segmentScanner) mapRest() error {
+	if s.end > math.MaxInt {
+		return s.bad(errors.New("longer than this machine can map"))
+	}
+	data, unmap, err := s.f.Map(int(s.end), true)
+	if err != nil {
+		return err
+	}
+	s.data, s.unmap = data[s.at.offset:], unmap
 	return nil
 }
 
@@ -313,6 +337,7 @@ func scanLog(fsys FS, dir string, firsts []Rev, from position, to *position, f f
 		if err != nil {
 			return at, err
 		}
+		s.stays = to != nil
 		at, err = s.scan(from, f)
 		buf = s.buf
 		s.close()

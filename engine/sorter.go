@@ -108,7 +108,8 @@ func (s *sorter) close() {
 	if s.values != nil {
 		s.values.remove()
 	}
-	s.runs, s.values, s.arena = nil, nil, arena{}
+	s.arena.close()
+	s.runs, s.values = nil, nil
 }
 
 // spill writes the arena to a run and empties it.

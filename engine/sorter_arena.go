@@ -92,6 +92,7 @@ type arena struct {
 	chunkSize int
 	chunks    [][]byte
 	spare     [][]byte // chunks that reset emptied
+	large     [][]byte // chunks, used or spare, that close must free
 	bytes     int64    // capacity of chunks
 	count     int      // records
 	shared    []byte   // what all keys begin with
@@ -117,7 +118,20 @@ func (a *arena) reset(chunkSize int) {
 			spare = append(spare, c[:0])
 		}
 	}
-	*a = arena{chunkSize: chunkSize, spare: spare, chunks: a.chunks[:0], last: a.last[:0], shared: a.shared[:0], sorted: true, items: a.items[:0]}
+	*a = arena{chunkSize: chunkSize, spare: spare, large: a.large, chunks: a.chunks[:0], last: a.last[:0], shared: a.shared[:0], sorted: true, items: a.items[:0]}
+}
+
+// largeMemoryFrom is the size, in bytes, from which on an arena takes large
+// memory: a small one is not to pay for pages that it does not fill.
+const largeMemoryFrom = 8 << 20
+
+// close frees the memory of the arena. What its source yielded must not be
+// touched any more.
+func (a *arena) close() {
+	for _, c := range a.large {
+		freeLargeMemory(c)
+	}
+	*a = arena{}
 }
 
 // memory is what the arena would take with one more record of so many bytes.
@@ -160,6 +174,12 @@ func (a *arena) room(n int) *[]byte {
 		c = make([]byte, 0, n)
 	case last >= 0:
 		c, a.spare = a.spare[last], a.spare[:last]
+	case a.bytes >= largeMemoryFrom:
+		if c = newLargeMemory(a.chunkSize)[:0]; c != nil {
+			a.large = append(a.large, c)
+			break
+		}
+		fallthrough
 	default:
 		c = make([]byte, 0, a.chunkSize)
 	}

@@ -136,6 +136,8 @@ type table struct {
 	topOff  int64     // where the top index begins, and so the last filter ends
 	propOff int64
 
+	pageFences []atomic.Pointer[fences] // of the pages that were used twice
+
 	// One bit each for what has been verified.
 	pageOK   []atomic.Uint64
 	keysOK   []atomic.Uint64
@@ -163,7 +165,7 @@ func openTable(fsys FS, path, name string, as assigned) (*table, error) {
 		return nil, &CorruptError{File: name, Offset: size, Reason: "too short for a table"}
 	}
 	t := &table{name: name, as: as}
-	if t.data, t.unmap, err = f.Map(int(size)); err != nil {
+	if t.data, t.unmap, err = f.Map(int(size), false); err != nil {
 		return nil, err
 	}
 	t.refs.Store(1)
@@ -308,6 +310,8 @@ func (t *table) readTop(raw []byte) error {
 	if end != t.topOff || t.inf.blocks > uint64(len(t.data)/blockEntrySize) || (t.top.n == 0) != (t.inf.blocks == 0) {
 		return t.corrupt(t.topOff, "top index: the pages do not fill the file")
 	}
+	t.top.fences = newFences(&t.top)
+	t.pageFences = make([]atomic.Pointer[fences], t.top.n)
 	t.pageOK = newBits(uint64(t.top.n))
 	t.keysOK = newBits(t.inf.blocks)
 	t.valuesOK = newBits(t.inf.blocks)
@@ -329,9 +333,6 @@ func (t *table) get(key []byte, at Rev, dst *version) (bool, error) {
 	if pageNo == t.top.n {
 		return false, nil
 	}
-	if may, err := t.mayHave(pageNo, filterHash(key)); !may {
-		return false, err
-	}
 	var page indexPage
 	if err := t.page(pageNo, &page); err != nil {
 		return false, err
@@ -342,6 +343,11 @@ func (t *table) get(key []byte, at Rev, dst *version) (bool, error) {
 		return false, t.corrupt(page.off, "index page ends before its bound")
 	}
 	e := page.block(b)
+	// Here and not before the page: the processor waits for the filter and for
+	// the block at the same time.
+	if may, err := t.mayHave(pageNo, filterHash(key)); !may {
+		return false, err
+	}
 	var run keyRun
 	u := t.unpackedBlock(&e)
 	if err := t.keyRun(&e, u, &run); err != nil {

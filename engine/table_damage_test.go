@@ -36,7 +36,7 @@ func (m oneFileFS) OpenFile(name string, _ int, _ fs.FileMode) (File, error) {
 }
 func (f oneFile) Stat() (fs.FileInfo, error) { return oneFileInfo{size: int64(len(f.data))}, nil }
 func (f oneFile) Close() error               { return nil }
-func (f oneFile) Map(n int) ([]byte, func() error, error) {
+func (f oneFile) Map(n int, _ bool) ([]byte, func() error, error) {
 	return f.data[:n:n], func() error { return nil }, nil
 }
 

@@ -12,9 +12,10 @@ import (
 type boundList struct {
 	n       int
 	entries []byte
-	size    int    // of an entry
-	at      int    // offset in an entry of the bound: revision u64, end of its key u32
-	keys    []byte // of the bounds, and what follows them
+	size    int     // of an entry
+	at      int     // offset in an entry of the bound: revision u64, end of its key u32
+	keys    []byte  // of the bounds, and what follows them
+	fences  *fences // of the bounds, for search; nil: not made
 }
 
 // parse reads the list from raw and checks that the bounds lie within it.
@@ -74,6 +75,9 @@ func (l *boundList) bound(i int) (key []byte, rev uint64) {
 // revision at, or n.
 func (l *boundList) search(key []byte, at Rev) int {
 	lo, hi := 0, l.n
+	if l.fences != nil {
+		lo, hi = l.fences.find(key)
+	}
 	for lo < hi {
 		m := int(uint(lo+hi) / 2)
 		bound, rev := l.bound(m)
@@ -159,7 +163,14 @@ func (t *table) page(i int, p *indexPage) error {
 	raw := t.data[d.off:][:d.size]
 	p.off, p.first = d.off, d.firstBlock
 	if hasBit(t.pageOK, uint64(i)) {
-		return p.trust(raw, blockEntrySize, 36)
+		if err := p.trust(raw, blockEntrySize, 36); err != nil {
+			return err
+		}
+		if p.fences = t.pageFences[i].Load(); p.fences == nil {
+			p.fences = newFences(&p.boundList)
+			t.pageFences[i].Store(p.fences)
+		}
+		return nil
 	}
 	if err := t.checkPage(i, raw, p); err != nil {
 		return err

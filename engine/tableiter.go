@@ -1,6 +1,9 @@
 package engine
 
-import "bytes"
+import (
+	"bytes"
+	"sync"
+)
 
 // iterOptions select versions of a table.
 type iterOptions struct {
@@ -23,7 +26,8 @@ func (t *table) iter(o iterOptions) source {
 	if !t.retain() {
 		return errorSource{ErrClosed}
 	}
-	it := &tableIter{t: t, o: o, step: 1}
+	it := tableIters.Get().(*tableIter)
+	it.t, it.o, it.step = t, o, 1
 	if o.reverse {
 		it.step = -1
 	}
@@ -32,6 +36,10 @@ func (t *table) iter(o iterOptions) source {
 	}
 	return it
 }
+
+// tableIters are those that were closed. They are of a kilobyte, and a scan of a
+// few keys took as long to make one as to read.
+var tableIters = sync.Pool{New: func() any { return new(tableIter) }}
 
 // tableIter walks from block to block, and yields of each the versions from i
 // on to before stop, in steps of 1 or -1; or those that hits lists.
@@ -57,6 +65,8 @@ type tableIter struct {
 	v       version
 
 	feed *matchFeed // if not nil, where blocks come from
+
+	seen visible // see newVisible
 }
 
 func (it *tableIter) cur() *version { return &it.v }
@@ -67,6 +77,14 @@ func (it *tableIter) close() {
 		it.feed.close()
 	}
 	it.t.release()
+	hits := it.hits[:0]
+	if it.feed != nil {
+		hits = nil // they are the feed's
+	}
+	// Nothing is left that points into the table, whose memory may be used for
+	// something else from now on.
+	*it = tableIter{hits: hits}
+	tableIters.Put(it)
 }
 
 func (it *tableIter) next() bool {

@@ -74,7 +74,7 @@ func openSalvage(fsys FS, dir, name string, ref tableRef, as assigned) (*tableSa
 		return nil, c
 	}
 	s.t = &table{name: name, as: as}
-	if s.t.data, s.t.unmap, err = f.Map(int(info.Size())); err != nil {
+	if s.t.data, s.t.unmap, err = f.Map(int(info.Size()), true); err != nil {
 		return nil, err
 	}
 	s.t.refs.Store(1)

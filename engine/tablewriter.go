@@ -18,6 +18,10 @@ const (
 
 	// tableBufferSize is what is collected before it is written.
 	tableBufferSize = 512 << 10
+
+	// tableWriteAhead is what is written before the system is asked to take it
+	// to the disk: the sync at the end finds little left to wait for.
+	tableWriteAhead = 8 << 20
 )
 
 // tableOptions say what a table is written for.
@@ -56,8 +60,11 @@ type tableWriter struct {
 
 	buf     []byte // bytes to be written at written
 	written int64
-	run     []byte // the key run under way
-	enc     *runEncoder
+
+	onTheWay int64 // to the disk: as many bytes from the start of the file
+
+	run []byte // the key run under way
+	enc *runEncoder
 
 	block   blockBuilder
 	pending []byte // the block that was written last, and waits for its bound
@@ -219,6 +226,18 @@ func (w *tableWriter) write(b []byte) {
 	var n int
 	n, w.e = w.file.Write(b)
 	w.written += int64(n)
+	if w.written-w.onTheWay >= tableWriteAhead {
+		if f, ok := w.file.(writeStarter); ok {
+			f.startWrite(w.onTheWay, w.written-w.onTheWay)
+		}
+		w.onTheWay = w.written
+	}
+}
+
+// A writeStarter is a file that can have bytes go to the disk without waiting
+// for them.
+type writeStarter interface {
+	startWrite(off, n int64)
 }
 
 // endBlock writes the block under way. Its bound comes with the next version.

@@ -19,6 +19,7 @@ type writer struct {
 	man      *manifest
 	mark     mark // as last written or read; its pos is the end of the log
 	tailSize int64
+	begun    bool // it has committed before
 	unsynced bool // sync is not "always" and something is not on the disk
 	timer    *time.Timer
 	broken   error // set for good when an outcome is unknown
@@ -154,7 +155,12 @@ func (w *writer) commit(db *DB, r *round) (Outcome, error) {
 		return w.fail(db, err)
 	}
 	w.tailSize += r.size
-	db.foldDue.Store(w.tailSize > db.opts.sizes.fold)
+	limit := db.opts.sizes.fold
+	if first := db.opts.sizes.first; !w.begun && first > 0 {
+		limit = min(limit, first)
+	}
+	w.begun = true
+	db.foldDue.Store(w.tailSize > limit)
 	if !w.walSync {
 		w.unsynced = true
 		w.syncLater(db)

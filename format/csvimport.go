@@ -90,6 +90,10 @@ func (m *csvImport) row() (n int, lines int64, ended bool, err error) {
 // faultOpenQuote may be mended by more bytes.
 const faultOpenQuote = "a quote is still open at the end of the file"
 
+// faultLongField is the fault of a field that nothing in a record has room for.
+// It is found when its text must be copied; others cost no memory of their own.
+var faultLongField = fmt.Sprintf("a field of more than %d bytes, and no value has more", MaxValueSize)
+
 // maxColumns bounds the fields of a row, of which each costs more memory than
 // its bytes.
 const maxColumns = 100_000
@@ -182,6 +186,9 @@ func (m *csvImport) quoted(text []byte) (n int, lines int64, fault string) {
 		}
 		m.unquoted = append(m.unquoted, part...)
 		m.unquoted = append(m.unquoted, '"')
+		if len(m.unquoted)-start > MaxValueSize {
+			return 0, 0, faultLongField
+		}
 		n++
 	}
 }

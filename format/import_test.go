@@ -253,21 +253,6 @@ func TestRecordLimits(t *testing.T) {
 	}
 }
 
-// Ensure that a record without end does not take memory without end.
-func TestEndlessRecord(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 128 MiB")
-	}
-	_, err := imported(t, FormatTSV, endless{})
-	if err == nil || !strings.Contains(err.Error(), "a record of more than 128 MiB") {
-		t.Errorf("import of an endless line = %v", err)
-	}
-}
-
-type endless struct{}
-
-func (endless) Read(p []byte) (int, error) { return len(p), nil }
-
 // Ensure that the NUL format refuses what it cannot hold, and that nothing
 // more is written then.
 func TestExportNULRefuses(t *testing.T) {

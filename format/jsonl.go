@@ -39,6 +39,9 @@ type jsonExport struct {
 	isArray  bool
 	count    uint64
 	checksum uint32
+
+	time     time.Time // of the record before: most have the same one as the next
+	timeText []byte    // the field it makes
 }
 
 func newJSONExport(out *sink, o ExportOptions, isArray bool) *jsonExport {
@@ -74,7 +77,10 @@ func (e *jsonExport) Write(r Record) error {
 	}
 	e.separate()
 	start := len(e.buf)
-	e.buf = appendJSONRecord(e.buf, &r)
+	if !r.Time.Equal(e.time) {
+		e.time, e.timeText = r.Time, appendJSONTime(e.timeText[:0], "time", r.Time)
+	}
+	e.buf = appendJSONRecord(e.buf, &r, e.timeText)
 	e.checksum = jsonChecksum(e.checksum, e.buf[start:])
 	e.count++
 	return e.flushIfFull()
@@ -114,8 +120,9 @@ func appendChecksum(dst []byte, sum uint32) []byte {
 	return dst
 }
 
-// appendJSONRecord appends the object of a record.
-func appendJSONRecord(dst []byte, r *Record) []byte {
+// appendJSONRecord appends the object of a record, whose time makes the field
+// timeText.
+func appendJSONRecord(dst []byte, r *Record, timeText []byte) []byte {
 	dst = append(dst, '{')
 	dst = appendJSONBytes(dst, "key", r.Key)
 	dst = append(dst, ',')
@@ -128,7 +135,7 @@ func appendJSONRecord(dst []byte, r *Record) []byte {
 		dst = append(dst, `,"rev":`...)
 		dst = strconv.AppendUint(dst, r.Rev, 10)
 	}
-	dst = appendJSONTime(dst, "time", r.Time)
+	dst = append(dst, timeText...)
 	dst = appendJSONTime(dst, "expires", r.Expires)
 	return append(dst, '}')
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 	"strconv"
 	"unicode/utf16"
@@ -12,6 +13,10 @@ import (
 
 // maxJSONDepth bounds how deep arrays and objects nest in a value.
 const maxJSONDepth = 1000
+
+// maxJSONText bounds the bytes of a string with escapes: those of the largest
+// value in base64.
+const maxJSONText = (MaxValueSize + 2) / 3 * 4
 
 // errShort is the fault of a text that ends too early: more of it may mend it.
 const errShort = "cut off"
@@ -278,23 +283,23 @@ func (p *jsonParser) word(w string) (fault string) {
 	return "no JSON value"
 }
 
-// plainRun is the length of the run of ASCII from the space on, without the quote
-// and the backslash at the start of b: what most strings are made of. It looks
-// at eight bytes at once.
+// plainRun is the length of the run of printable ASCII, without the quote and the
+// backslash, at the start of b: what most strings are made of. It looks at eight
+// bytes at once.
 func plainRun(b []byte) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := x^ones*'"', x^ones*'\\'
+		quote, slash, del := x^ones*'"', x^ones*'\\', x^ones*0x7f
 		// The lowest bit set is exact: a borrow only ever goes up.
-		hit := (x | (x-ones*' ')&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+		hit := (x | (x-ones*' ')&^x | (quote-ones)&^quote | (slash-ones)&^slash | (del-ones)&^del) & highs
 		if hit != 0 {
 			return i + bits.TrailingZeros64(hit)/8
 		}
 	}
 	for ; i < len(b); i++ {
-		if c := b[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+		if c := b[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
 			return i
 		}
 	}
@@ -326,6 +331,9 @@ func (p *jsonParser) text(scratch *[]byte) (b []byte, fault string) {
 				escaped = true
 			}
 			*scratch = append(*scratch, p.buf[start:p.pos]...)
+			if len(*scratch) > maxJSONText {
+				return nil, fmt.Sprintf("a string of more than %d bytes, and no value has as many", maxJSONText)
+			}
 			if fault := p.escape(scratch); fault != "" {
 				return nil, fault
 			}
@@ -340,7 +348,7 @@ func (p *jsonParser) text(scratch *[]byte) (b []byte, fault string) {
 	}
 }
 
-// rune steps over one character that is not ASCII.
+// rune steps over one character.
 func (p *jsonParser) rune() (fault string) {
 	r, n := utf8.DecodeRune(p.buf[p.pos:])
 	if r == utf8.RuneError && n <= 1 {

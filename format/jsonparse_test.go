@@ -20,7 +20,7 @@ func TestPlainRun(t *testing.T) {
 			for c := range 256 {
 				b[i] = byte(c)
 				want := n
-				if c < ' ' || c > 0x7f || c == '"' || c == '\\' {
+				if c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
 					want = i
 				}
 				if got := plainRun(b); got != want {

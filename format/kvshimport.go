@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 )
 
@@ -113,6 +114,10 @@ const (
 	faultOpenDouble = "cut off: an open \""
 )
 
+// faultLongWord is the fault of a word that nothing in a record has room for: it
+// is refused before its end is read.
+var faultLongWord = fmt.Sprintf("a word of more than %d bytes, and no value has more", MaxValueSize)
+
 // isOpenEnded reports whether a fault may be due to the end of the window.
 func isOpenEnded(fault string) bool { return strings.HasPrefix(fault, "cut off: ") }
 
@@ -149,6 +154,7 @@ func (m *kvshImport) split(text []byte) (n int, ended bool, fault string) {
 // that is.
 func (m *kvshImport) word(text []byte, n int) (word []byte, end int, fault string) {
 	start := len(m.joined)
+	room := func() int { return MaxValueSize - (len(m.joined) - start) }
 	if text[n] == '"' {
 		// The one plain piece that most words are.
 		if i := bytes.IndexByte(text[n+1:], '"'); i >= 0 && bytes.IndexByte(text[n+1:n+1+i], '\\') < 0 {
@@ -161,7 +167,10 @@ func (m *kvshImport) word(text []byte, n int) (word []byte, end int, fault strin
 		switch text[n] {
 		case '\'':
 			i := bytes.IndexByte(text[n+1:], '\'')
-			if i < 0 {
+			switch {
+			case i > room() || i < 0 && len(text)-n-1 > room():
+				return nil, n, faultLongWord
+			case i < 0:
 				return nil, n, faultOpenSingle
 			}
 			m.joined = append(m.joined, text[n+1:n+1+i]...)
@@ -169,7 +178,7 @@ func (m *kvshImport) word(text []byte, n int) (word []byte, end int, fault strin
 		case '"':
 			var size int
 			var err error
-			if m.joined, size, err = appendUnquoted(m.joined, text[n:]); err != nil {
+			if m.joined, size, err = appendUnquoted(m.joined, text[n:], room()); err != nil {
 				return nil, n, m.literalFault(text[n:], size, err)
 			}
 			n += size
@@ -177,6 +186,9 @@ func (m *kvshImport) word(text []byte, n int) (word []byte, end int, fault strin
 			i := bytes.IndexAny(text[n:], " \t\r\n;'\"")
 			if i < 0 {
 				i = len(text) - n
+			}
+			if i > room() {
+				return nil, n, faultLongWord
 			}
 			m.joined = append(m.joined, text[n:n+i]...)
 			n += i
@@ -190,6 +202,9 @@ func (m *kvshImport) word(text []byte, n int) (word []byte, end int, fault strin
 func (m *kvshImport) literalFault(literal []byte, at int, err error) string {
 	const longestEscape = len(`\u{10ffff}`)
 	bad, ok := err.(*LiteralError)
+	if ok && bad.Reason == reasonTooLong {
+		return faultLongWord
+	}
 	if !ok || at == len(literal) || !m.eof && at+longestEscape > len(literal) {
 		return faultOpenDouble
 	}

@@ -168,7 +168,7 @@ func appendEscapedByte(dst []byte, c byte) []byte {
 // between the quotes as itself, line feeds included. Its error is a
 // *LiteralError.
 func Unquote(s string) ([]byte, error) {
-	b, n, err := appendUnquoted(make([]byte, 0, len(s)), []byte(s))
+	b, n, err := appendUnquoted(make([]byte, 0, len(s)), []byte(s), len(s))
 	if err != nil {
 		return nil, err
 	}
@@ -178,15 +178,22 @@ func Unquote(s string) ([]byte, error) {
 	return b, nil
 }
 
+// reasonTooLong is the Reason of a literal that stands for too many bytes.
+const reasonTooLong = "the literal is too long"
+
 // appendUnquoted appends the bytes of the double-quoted literal that src begins
 // with, and returns how many bytes of src it takes. Its error is a
-// *LiteralError.
-func appendUnquoted(dst, src []byte) (out []byte, n int, err error) {
+// *LiteralError, also if the literal stands for more than most bytes.
+func appendUnquoted(dst, src []byte, most int) (out []byte, n int, err error) {
 	if len(src) == 0 || src[0] != '"' {
 		return dst, 0, &LiteralError{0, "no opening quote"}
 	}
+	most += len(dst)
 	start := 1 // of the bytes that go over as they are
 	for i := 1; i < len(src); {
+		if len(dst)+i-start > most {
+			return dst, i, &LiteralError{i, reasonTooLong}
+		}
 		switch src[i] {
 		case '"':
 			return append(dst, src[start:i]...), i + 1, nil

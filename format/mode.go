@@ -89,13 +89,14 @@ type Column struct {
 // Options says how to write. The zero Options are those of a pipe.
 type Options struct {
 	Mode     Mode
-	Terminal bool      // the output is a terminal; decides what Auto is, no more
+	Terminal bool      // the output is a terminal: decides what Auto is, and no control byte goes there
 	Width    int       // columns of the terminal; 0: unknown, so nothing is shortened
 	Color    bool      // Pretty may use colour
 	Header   bool      // begin TSV with a header, as it does on a terminal anyway
 	Newline  bool      // end a Raw value with a line feed
 	NUL      bool      // where the mode is Auto or Raw: mode NUL instead
 	Now      time.Time // that ages count from; zero: the clock
+	Cut      func()    // if not nil: called behind rows of which some were shortened
 }
 
 // resolve returns the mode that rows of n columns are written in.

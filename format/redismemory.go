@@ -139,6 +139,9 @@ func (l *redisLog) add(family string, key []byte, v redisValue) {
 	head[5] = byte(len(family))
 	binary.LittleEndian.PutUint16(head[6:], uint16(len(key)))
 	binary.LittleEndian.PutUint32(head[8:], uint32(len(v.value)))
+	if l.entries == nil {
+		l.entries = make([]byte, 0, redisMemorySize/2) // the system gives it page by page
+	}
 	l.entries = append(l.entries, head[:]...)
 	l.entries = append(l.entries, family...)
 	l.entries = append(l.entries, key...)

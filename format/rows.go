@@ -28,6 +28,7 @@ type Rows struct {
 	arena  []byte // the strings of the row at hand
 	buf    []byte // the row at hand, encoded
 	err    error  // the first error; nothing is written after it
+	onCut  func() // Options.Cut
 }
 
 // An encoder turns the rows of one mode into bytes. Each method appends to dst
@@ -51,7 +52,7 @@ func NewRows(w io.Writer, o Options, cols ...Column) *Rows {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
-	r := &Rows{w: bufio.NewWriterSize(w, 64<<10), cols: cols, limit: maxInt}
+	r := &Rows{w: bufio.NewWriterSize(w, 64<<10), cols: cols, limit: maxInt, onCut: o.Cut}
 	switch mode := o.resolve(len(cols)); mode {
 	case Pretty:
 		r.enc = &prettyRows{grid: newGrid(o, cols, 2, 0), color: o.Color}
@@ -71,7 +72,7 @@ func NewRows(w io.Writer, o Options, cols ...Column) *Rows {
 	case Kvsh, Env:
 		r.enc = newScriptRows(mode, cols)
 	default:
-		r.enc = &lineRows{mode: mode, cols: cols, header: mode == TSV && (o.Header || o.Terminal)}
+		r.enc = &lineRows{mode: mode, cols: cols, header: mode == TSV && (o.Header || o.Terminal), terminal: o.Terminal}
 	}
 	return r
 }
@@ -166,6 +167,9 @@ func (r *Rows) Close() error {
 	}
 	if err := r.w.Flush(); r.err == nil {
 		r.err = err
+	}
+	if g, ok := r.enc.(interface{ wasCut() bool }); ok && r.err == nil && r.onCut != nil && g.wasCut() {
+		r.onCut()
 	}
 	return r.err
 }

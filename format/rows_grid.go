@@ -16,6 +16,20 @@ type grid struct {
 	gap    int      // between two columns
 	edges  int      // before the first and after the last column together
 	now    time.Time
+	ages   bool // times are shown as ages, which are shorter
+	cut    bool // a cell was shortened
+}
+
+// wasCut reports whether a cell was shortened so far.
+func (g *grid) wasCut() bool { return g.cut }
+
+// used is the columns of the terminal that a row takes.
+func (g *grid) used() int {
+	n := g.edges + g.gap*(len(g.cols)-1)
+	for _, w := range g.widths {
+		n += w
+	}
+	return n
 }
 
 func newGrid(o Options, cols []Column, gap, edges int) grid {
@@ -33,14 +47,27 @@ func (g *grid) alignsRight(i int) bool {
 	switch g.cols[i].Kind {
 	case Int, Size, Age, TTL:
 		return true
+	case Time:
+		return g.ages
 	}
 	return false
 }
 
 // fit gives each column the width of its widest cell in the sample. If that is
 // more than the terminal has, columns of bytes and text share what the others
-// leave: the narrow ones get what they need, the wide ones equal parts.
-func (g *grid) fit(sample [][]cell) {
+// leave: the narrow ones get what they need, the wide ones equal parts. Where
+// that is not enough, times become ages. It reports whether a row then fits.
+func (g *grid) fit(sample [][]cell) bool {
+	g.measure(sample)
+	if g.total > 0 && g.used() > g.total {
+		g.ages = true
+		g.measure(sample)
+	}
+	return g.total == 0 || g.used() <= g.total
+}
+
+// measure gives each column its width, as fit says.
+func (g *grid) measure(sample [][]cell) {
 	fixed := g.edges + g.gap*(len(g.cols)-1)
 	var flexible []int
 	for i := range g.cols {

@@ -93,14 +93,9 @@ func (e *jsonRows) end(dst []byte) []byte {
 func appendJSONLiteral(dst, b []byte) []byte {
 	dst = append(dst, '"')
 	start := 0 // of the bytes that go over as they are
-	for i := 0; i < len(b); {
-		c := b[i]
-		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
-			i++
-			continue
-		}
+	for i := plainRun(b); i < len(b); i += plainRun(b[i:]) {
 		r, n := utf8.DecodeRune(b[i:])
-		if c >= utf8.RuneSelf && isPrintable(r) {
+		if r >= utf8.RuneSelf && isPrintable(r) {
 			i += n
 			continue
 		}

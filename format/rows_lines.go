@@ -7,11 +7,13 @@ import (
 )
 
 // lineRows are the modes in which a row is its cells with something after each:
-// raw, quoted, TSV, NUL and hex.
+// raw, quoted, TSV, NUL and hex. At a terminal raw and NUL show control bytes
+// as escapes, NUL itself as \0; raw leaves line feeds alone.
 type lineRows struct {
-	mode   Mode
-	cols   []Column
-	header bool
+	mode     Mode
+	cols     []Column
+	header   bool
+	terminal bool
 }
 
 func (e *lineRows) begin(dst []byte, _ [][]cell) []byte {
@@ -20,20 +22,22 @@ func (e *lineRows) begin(dst []byte, _ [][]cell) []byte {
 	}
 	for i, c := range e.cols {
 		dst = appendTSVCell(dst, []byte(c.Name))
-		dst = append(dst, e.after(i))
+		dst = e.appendAfter(dst, i)
 	}
 	return dst
 }
 
-// after is the byte that stands after cell i of a row.
-func (e *lineRows) after(i int) byte {
+// appendAfter appends what stands after cell i of a row.
+func (e *lineRows) appendAfter(dst []byte, i int) []byte {
 	switch {
+	case e.mode == NUL && e.terminal:
+		return append(dst, `\0`...)
 	case e.mode == NUL:
-		return 0
+		return append(dst, 0)
 	case i < len(e.cols)-1:
-		return '\t'
+		return append(dst, '\t')
 	}
-	return '\n'
+	return append(dst, '\n')
 }
 
 func (e *lineRows) row(dst []byte, cells []cell) ([]byte, error) {
@@ -51,10 +55,12 @@ func (e *lineRows) row(dst []byte, cells []cell) ([]byte, error) {
 			dst = appendHexPairs(dst, c.b)
 		case e.mode == NUL && bytes.IndexByte(c.b, 0) >= 0:
 			return dst, fmt.Errorf("%s %s %w", e.cols[i].Name, quoteStart(c.b), ErrNUL)
+		case e.terminal:
+			dst = appendShown(dst, c.b, e.mode == Raw)
 		default:
 			dst = append(dst, c.b...)
 		}
-		dst = append(dst, e.after(i))
+		dst = e.appendAfter(dst, i)
 	}
 	return dst, nil
 }

@@ -91,6 +91,7 @@ func (e *tableRows) row(dst []byte, cells []cell) ([]byte, error) {
 	shown := make([]shown, len(cells))
 	for i := range cells {
 		shown[i] = e.show(i, &cells[i], e.widths[i])
+		e.cut = e.cut || shown[i].rest != ""
 		if w := shown[i].width; w > e.widths[i] {
 			e.widths[i] = w
 			tooWide = true

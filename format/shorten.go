@@ -27,6 +27,9 @@ type shown struct {
 func (g *grid) show(i int, c *cell, width int) shown {
 	if !c.isBytes() || c.absent {
 		text := c.human(g.now)
+		if g.ages && c.kind == Time && !c.absent {
+			text = HumanAge(g.now, c.t)
+		}
 		return shown{text: text, width: displaywidth.String(text)}
 	}
 	style := g.style(i, c.b)

@@ -11,6 +11,11 @@ import (
 // buffers are no faster; smaller ones cost system calls.
 const sourceBufferSize = 256 << 10
 
+// largeWindow is the size, in bytes, from which on a window that must grow gets
+// all the room a record may take: memory that is not written to costs nothing,
+// while two windows, of which one is copied to the other, cost both.
+const largeWindow = 16 << 20
+
 // maxIdleReads is how many reads in a row may return nothing at all.
 const maxIdleReads = 100
 
@@ -72,9 +77,13 @@ func (s *source) more() error {
 		return s.fail(0, "a record of more than 128 MiB")
 	}
 	want := min(max(sourceBufferSize, 2*have), maxRecordText)
-	if len(s.buf)-s.start < want {
+	isTooLarge := len(s.buf) > largeWindow && want <= largeWindow/8 // that record is over
+	if len(s.buf)-s.start < want || isTooLarge {
 		buf := s.buf
-		if len(buf) < want {
+		switch {
+		case len(buf) < want && want > largeWindow:
+			buf = make([]byte, maxRecordText)
+		case len(buf) < want || isTooLarge:
 			buf = make([]byte, want)
 		}
 		copy(buf, s.buf[s.start:s.end])
@@ -82,7 +91,7 @@ func (s *source) more() error {
 	}
 	// Not io.ReadAtLeast: its ErrUnexpectedEOF is that of a cut gzip stream too.
 	for idle := 0; s.end-s.start < want; {
-		n, err := s.r.Read(s.buf[s.end:])
+		n, err := s.r.Read(s.buf[s.end : s.start+want])
 		s.end += n
 		s.bytesRead.Add(int64(n))
 		if idle++; n > 0 {

@@ -160,9 +160,12 @@ func (m *tsvImport) split(line []byte) (at int, fault string) {
 // unescape appends to escaped what field stands for, whose first backslash is
 // at i. With a fault, at is where it is.
 func (m *tsvImport) unescape(field []byte, i int) (at int, fault string) {
-	start := 0
+	start, from := 0, len(m.escaped)
 	for {
 		m.escaped = append(m.escaped, field[start:i]...)
+		if len(m.escaped)-from > MaxValueSize {
+			return i, faultLongField
+		}
 		if i+1 == len(field) {
 			return i, `a single backslash at the end of a field (write \\)`
 		}

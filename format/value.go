@@ -8,6 +8,7 @@ import (
 
 // WriteValue writes the value of one key. Raw writes its exact bytes, with a
 // line feed after them if Options.Newline asks for it; NUL ends it in a NUL;
+// at a terminal both show control bytes as escapes, as Rows do.
 // Quoted is its literal; Hex a dump; Pretty shows it as text in which only line
 // feeds are left of the controls, whole, and ends it with a line feed if it
 // has none. The other modes write key and value as Rows do. Errors are those
@@ -15,10 +16,16 @@ import (
 func WriteValue(w io.Writer, o Options, key string, value []byte) error {
 	switch o.resolve(1) {
 	case Raw:
+		if o.Terminal {
+			value = appendShown(nil, value, true)
+		}
 		return writeRaw(w, value, o.Newline)
 	case NUL:
 		if bytes.IndexByte(value, 0) >= 0 {
 			return fmt.Errorf("value of %s %w", quoteStart([]byte(key)), ErrNUL)
+		}
+		if o.Terminal {
+			return writeAll(w, append(appendShown(nil, value, false), `\0`...))
 		}
 		return writeAll(w, append(append(make([]byte, 0, len(value)+1), value...), 0))
 	case Quoted:
@@ -55,6 +62,20 @@ func writeRaw(w io.Writer, value []byte, newline bool) error {
 func writeAll(w io.Writer, b []byte) error {
 	_, err := w.Write(b)
 	return err
+}
+
+// appendShown appends text with all that a terminal would not show as itself
+// escaped, but for line feeds if they are to stay.
+func appendShown(dst, text []byte, lines bool) []byte {
+	for lines {
+		line, rest, found := bytes.Cut(text, []byte{'\n'})
+		dst = appendEscaped(dst, line, false)
+		if !found {
+			return dst
+		}
+		dst, text = append(dst, '\n'), rest
+	}
+	return appendEscaped(dst, text, false)
 }
 
 // appendLines appends text with its lines as lines and all else escaped.

@@ -3,6 +3,8 @@ package man
 import (
 	"bytes"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -74,6 +76,20 @@ func TestPageIsCleanRoff(t *testing.T) {
 		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("mandoc -Tlint on the page of %q: %v\n%s\n%s", p.Name, err, out, source)
 		}
+	}
+}
+
+// The pages beside this package, of which one is written by hand.
+func TestPagesAreClean(t *testing.T) {
+	if _, err := exec.LookPath("mandoc"); err != nil {
+		t.Skip("no mandoc here")
+	}
+	pages, err := filepath.Glob("*.[1-9]")
+	if err != nil || !slices.Contains(pages, "kvsh-format.5") {
+		t.Fatalf("the pages are %q, error %v", pages, err)
+	}
+	if out, err := exec.Command("mandoc", append([]string{"-Tlint", "-Wwarning"}, pages...)...).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("mandoc -Tlint: %v\n%s", err, out)
 	}
 }
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes completions/ and man/ from the commands of the program, or, with
-# --check, fails if what is there is not what would be written.
+# Writes man/ from the commands of the program, or, with --check, fails if what
+# is there is not what would be written.
 #
 #	scripts/generate.sh [--check] ./kvsh
 set -eu
@@ -19,26 +19,17 @@ cd "$(dirname "$0")/.."
 
 new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
-mkdir "$new/completions" "$new/man"
+mkdir "$new/man"
 
-for shell in bash zsh fish; do
-	"$program" completion "$shell" >"$new/completions/kvsh.$shell"
-done
 "$program" man --dir "$new/man"
 
 if [ "$check" = yes ]; then
-	stale=no
-	for dir in completions man; do
-		diff -r -x "README*" -x "*.go" "$dir" "$new/$dir" || stale=yes
-	done
-	if [ "$stale" = yes ]; then
+	if ! diff -r -x "README*" -x "*.go" -x "*.5" man "$new/man"; then
 		echo "stale: run 'make generate' and commit the result" >&2
 		exit 1
 	fi
 	exit 0
 fi
 
-for dir in completions man; do
-	find "$dir" -type f \( -name "*.1" -o -name "kvsh.*" \) -delete
-	cp "$new/$dir"/* "$dir/"
-done
+find man -type f -name "*.1" -delete
+cp "$new/man"/* man/

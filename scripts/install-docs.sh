@@ -19,8 +19,8 @@ esac
 case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
 cd "$(dirname "$0")/.."
 
-# place FILE TARGET does the action for one file; a file that was not generated
-# is not there to install.
+# place FILE TARGET does the action for one file; a file that is not there
+# is left out.
 place() {
 	if [ "$action" = uninstall ]; then
 		rm -f "$2"

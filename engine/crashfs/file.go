@@ -143,7 +143,7 @@ func (f *File) Stat() (fs.FileInfo, error) {
 }
 
 // Map returns the first size bytes. They never change.
-func (f *File) Map(size int) ([]byte, func() error, error) {
+func (f *File) Map(size int, _ bool) ([]byte, func() error, error) {
 	f.s.reading()
 	err := f.begin("mmap", false)
 	defer f.s.mu.Unlock()

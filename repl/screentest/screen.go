@@ -12,11 +12,18 @@ import (
 // A Screen is what a terminal shows.
 type Screen struct {
 	Rows   []string // without the blanks at their ends
+	Cells  [][]Cell // the same, column by column
 	Row    int      // of the cursor, from 0
 	Column int
 
 	// Unknown is the first sequence that no terminal is asked for here.
 	Unknown string
+}
+
+// A Cell is one column of a row.
+type Cell struct {
+	Text  string // a character with what combines with it; "" behind a wide one
+	Style string // parameters of the SGR sequence in force, such as "1;32"; "" plain
 }
 
 // String is the screen for a message, with the cursor as a bar.
@@ -47,7 +54,8 @@ func Show(columns, rows int, out string) Screen {
 // terminals do today it breaks rows anew when it becomes narrower.
 type emulator struct {
 	columns, height int
-	rows            [][]string // cells; "" behind a wide one
+	rows            [][]Cell
+	style           string // of what is written next
 	row, column     int
 	full            bool // the last column was written, the next character begins a row
 	unknown         string
@@ -63,9 +71,13 @@ func newEmulator(columns, height int) *emulator {
 
 // screen is what the emulator shows now.
 func (e *emulator) screen() Screen {
-	s := Screen{Row: e.row, Column: e.column, Unknown: e.unknown}
+	s := Screen{Cells: e.rows, Row: e.row, Column: e.column, Unknown: e.unknown}
 	for _, cells := range e.rows {
-		s.Rows = append(s.Rows, strings.TrimRight(strings.Join(cells, ""), " "))
+		var text strings.Builder
+		for _, c := range cells {
+			text.WriteString(c.Text)
+		}
+		s.Rows = append(s.Rows, strings.TrimRight(text.String(), " "))
 	}
 	return s
 }
@@ -131,9 +143,9 @@ func (e *emulator) print(text string) {
 func (e *emulator) cell(column int, text string) {
 	r := e.rows[e.row]
 	for len(r) <= column {
-		r = append(r, " ")
+		r = append(r, Cell{Text: " "})
 	}
-	r[column] = text
+	r[column] = Cell{text, e.style}
 	e.rows[e.row] = r
 }
 
@@ -148,6 +160,9 @@ func (e *emulator) down() {
 // escape does what the sequence at the beginning of out says and returns its
 // length.
 func (e *emulator) escape(out string) int {
+	if len(out) > 1 && (out[1] == '=' || out[1] == '>') {
+		return 2 // how the keypad is to work
+	}
 	end := 2
 	for end < len(out) && (out[end] < 0x40 || out[end] > 0x7e) {
 		end++
@@ -178,7 +193,9 @@ func (e *emulator) escape(out string) int {
 		}
 	case 'K':
 		e.erase(e.row, e.column)
-	case 'm', 'h', 'l', 'q':
+	case 'm':
+		e.style = strings.TrimPrefix(parameter, "0")
+	case 'h', 'l', 'q':
 	default:
 		e.strange(out[:end+1])
 	}
@@ -198,7 +215,7 @@ func (e *emulator) strange(sequence string) {
 // resize breaks the rows that are too wide now and scrolls so that the cursor
 // stays on the screen.
 func (e *emulator) resize(columns, height int) {
-	var rows [][]string
+	var rows [][]Cell
 	row, column := 0, e.column
 	for i, cells := range e.rows {
 		if i == e.row {
@@ -218,7 +235,7 @@ func (e *emulator) resize(columns, height int) {
 	for len(rows) < height {
 		rows = append(rows, nil)
 	}
-	*e = emulator{columns: columns, height: height, rows: rows, row: row, column: column, unknown: e.unknown}
+	*e = emulator{columns: columns, height: height, rows: rows, row: row, column: column, style: e.style, unknown: e.unknown}
 }
 
 // whole is how much of output can be shown: the last character, sequence or

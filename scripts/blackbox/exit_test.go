@@ -174,6 +174,7 @@ var exitRows = []exitRow{
 	{code: 143, signal: syscall.SIGTERM, line: "kvsh", stdin: "begin; set user:1 x; get user:1\n", stdout: "x\n", waits: true, stderr: `terminated`},
 
 	// 141: nobody reads any more, and nothing is said.
+	{code: 141, closed: true, line: "kvsh many.kv get $(seq -f many:%08.0f 0 19999)"}, // watches no signals
 	{code: 141, closed: true, line: "kvsh many.kv list"},
 	{code: 141, closed: true, line: "kvsh many.kv list -v -m jsonl"},
 	{code: 141, closed: true, line: "kvsh many.kv export"},

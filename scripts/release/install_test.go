@@ -62,7 +62,8 @@ func TestInstall(t *testing.T) {
 }
 
 func goCache(t *testing.T) string { return strings.TrimSpace(run(t, ".", nil, "go", "env", "GOCACHE")) }
-func goPath(t *testing.T) string  { return strings.TrimSpace(run(t, ".", nil, "go", "env", "GOPATH")) }
+
+func goPath(t *testing.T) string { return strings.TrimSpace(run(t, ".", nil, "go", "env", "GOPATH")) }
 
 func findsPages(t *testing.T, prefix string) {
 	need(t, "man")

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package engine
+
+func newLargeMemory(int) []byte { return nil }
+
+func freeLargeMemory([]byte) {}
