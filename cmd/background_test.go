@@ -84,16 +84,24 @@ func TestShellBackgroundEnds(t *testing.T) {
 	term.WaitLine("mem:> |")
 	term.Type("watch &\r")
 	term.WaitText("[1] watch")
-	for i := 0; !strings.Contains(term.Output(), "seen"); i++ { // the watch begins at some moment
-		term.Type(fmt.Sprintf("set seen %d\r", i))
-		term.WaitText(fmt.Sprintf("OK rev %d", i+1))
+	last := 0
+	for ; !strings.Contains(term.Output(), "set  seen"); last++ { // the watch begins at some moment
+		term.Type(fmt.Sprintf("set seen %d\r", last+1))
+		term.WaitText(fmt.Sprintf("OK rev %d", last+1))
+		term.WaitLine("mem:> |")
 	}
-	term.WaitText("[1] ")
 	for range 3 {
 		term.Type("watch &\r")
 	}
 	term.WaitText("[4] watch")
-	term.Type("get seen\rexit\r")
+	term.Type(".stop 2 3\r")
+	term.WaitText("[3] stopped")
+	term.WaitLine("mem:> |")
+	term.Type("get seen\r")
+	term.Wait("the value", func(s screentest.Screen) bool {
+		return s.Line() == "mem:>" && s.Row > 0 && s.Rows[s.Row-1] == fmt.Sprint(last)
+	})
+	term.Type("exit\r")
 	if err := p.Wait(); err != nil {
 		t.Errorf("the shell ended with %v, want nil", err)
 	}
