@@ -84,16 +84,24 @@ func TestShellBackgroundEnds(t *testing.T) {
 	term.WaitLine("mem:> |")
 	term.Type("watch &\r")
 	term.WaitText("[1] watch")
-	for i := 0; !strings.Contains(term.Output(), "seen"); i++ { // the watch begins at some moment
-		term.Type(fmt.Sprintf("set seen %d\r", i))
-		term.WaitText(fmt.Sprintf("OK rev %d", i+1))
+	last := 0
+	for ; !strings.Contains(term.Output(), "set  seen"); last++ { // the watch begins at some moment
+		term.Type(fmt.Sprintf("set seen %d\r", last+1))
+		term.WaitText(fmt.Sprintf("OK rev %d", last+1))
+		term.WaitLine("mem:> |")
 	}
-	term.WaitText("[1] ")
 	for range 3 {
 		term.Type("watch &\r")
 	}
 	term.WaitText("[4] watch")
-	term.Type("get seen\rexit\r")
+	term.Type(".stop 2 3\r")
+	term.WaitText("[3] stopped")
+	term.WaitLine("mem:> |")
+	term.Type("get seen\r")
+	term.Wait("the value", func(s screentest.Screen) bool {
+		return s.Line() == "mem:>" && s.Row > 0 && s.Rows[s.Row-1] == fmt.Sprint(last)
+	})
+	term.Type("exit\r")
 	if err := p.Wait(); err != nil {
 		t.Errorf("the shell ended with %v, want nil", err)
 	}
@@ -103,19 +111,19 @@ func TestShellBackgroundEnds(t *testing.T) {
 // with, or in the environment.
 func TestShellVi(t *testing.T) {
 	term, _ := atShell(t)
-	do(t, term, ".editor", "emacs")
-	do(t, term, ".editor ed", `hint: usage: .editor [vi|emacs]`)
-	term.Type(".editor vi\r")
-	term.Wait("a prompt", func(s screentest.Screen) bool { return s.Line() == "t.kv>" && s.Rows[s.Row-1] == "t.kv> .editor vi" })
+	do(t, term, ".keys", "emacs")
+	do(t, term, ".keys ed", `hint: usage: .keys [vi|emacs]`)
+	term.Type(".keys vi\r")
+	term.Wait("a prompt", func(s screentest.Screen) bool { return s.Line() == "t.kv>" && s.Rows[s.Row-1] == "t.kv> .keys vi" })
 	term.Type("set a 1 2\x1bdBAx\r")
 	term.WaitText("OK rev 1")
 	do(t, term, "get a", "2x")
-	do(t, term, ".editor", "vi")
+	do(t, term, ".keys", "vi")
 	term.Type("\x1bccclear\r")
 	term.WaitText("[y/N]")
 	term.Type("n\x1bsy\r") // an answer is a line too
 	term.WaitText("OK rev 2")
-	term.Type(".editor emacs\r")
+	term.Type(".keys emacs\r")
 	term.WaitLine("t.kv> |")
 	term.Type("abc\x1bb")
 	term.WaitLine("t.kv> |abc")
@@ -124,10 +132,10 @@ func TestShellVi(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(config, "kvsh"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(config, "kvsh", "rc"), []byte(".editor vi\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(config, "kvsh", "rc"), []byte(".keys vi\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, environment := range []string{"XDG_CONFIG_HOME=" + config, editorVariable + "=vi"} {
+	for _, environment := range []string{"XDG_CONFIG_HOME=" + config, keysVariable + "=vi"} {
 		term, _ := atShell(t, environment)
 		term.Type("abc\x1b")
 		term.WaitLine("t.kv> ab|c")

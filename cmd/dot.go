@@ -27,7 +27,7 @@ type dotCommand struct {
 
 // dotCommands is the table of all dot-commands, in the order of .help.
 func dotCommands() []dotCommand {
-	all := slices.Concat(dotOutput(), dotShell(), dotJobs(), dotEditors())
+	all := slices.Concat(dotOutput(), dotShell(), dotJobs(), dotKeyList())
 	return append(all,
 		dotCommand{
 			name: ".show", short: "All of these settings", scripts: true, run: dotShow,

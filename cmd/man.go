@@ -141,7 +141,7 @@ func rootManPage(root *cobra.Command) man.Page {
 			{Term: "XDG_DATA_HOME", Text: "the default database is kvsh/default.kv below it; ~/.local/share if it is not set"},
 			{Term: "XDG_CONFIG_HOME", Text: "the shell first runs the commands of kvsh/rc below it; ~/.config if it is not set"},
 			{Term: "XDG_STATE_HOME", Text: "the history of the shell is kvsh/history below it; ~/.local/state if it is not set"},
-			{Term: "KVSH_EDITOR", Text: "vi for the keys of vi in the shell, as its .editor chooses them"},
+			{Term: "KVSH_KEYS", Text: "vi for the keys of vi in the shell, as its .keys chooses them"},
 			{Term: "NO_COLOR, CLICOLOR_FORCE, TERM", Text: "say whether there is colour"},
 		}})
 	return p

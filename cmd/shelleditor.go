@@ -21,7 +21,7 @@ func TerminalEditor(s *Session) (repl.Editor, error) {
 		In: in, Out: s.Out,
 		HistoryFile: s.historyFile(),
 		Colors:      s.colors(),
-		Vi:          s.Getenv(editorVariable) == "vi",
+		Vi:          s.Getenv(keysVariable) == "vi",
 		Classify:    words.classify,
 		Hint:        words.hint,
 		Complete: func(line string) func(context.Context) repl.Completion {

@@ -66,8 +66,9 @@ func cluster(text string) string {
 	g.Next()
 	c := g.Value()
 	// Terminals give the marks of halfwidth kana a column of their own.
-	if i := strings.IndexAny(c, kanaMarks); i > 0 {
-		return c[:i]
+	_, first := utf8.DecodeRuneInString(c)
+	if i := strings.IndexAny(c[first:], kanaMarks); i >= 0 {
+		return c[:first+i]
 	}
 	return c
 }

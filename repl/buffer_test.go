@@ -14,6 +14,7 @@ import (
 type model struct {
 	clusters []string
 	at       int
+	typed    []byte // text that comes before the next key
 }
 
 // split is the clusters of a text. A newline, a carriage return and a byte that
@@ -24,7 +25,13 @@ func split(text string) []string {
 	valid := func(to int) {
 		g := displaywidth.StringGraphemes(text[from:to])
 		for g.Next() {
-			all = append(all, g.Value())
+			c := g.Value()
+			for i := 1; i < len(c); i++ { // marks of halfwidth kana stand by themselves
+				if strings.HasPrefix(c[i:], "\uff9e") || strings.HasPrefix(c[i:], "\uff9f") {
+					all, c, i = append(all, c[:i]), c[i:], 0
+				}
+			}
+			all = append(all, c)
 		}
 	}
 	for i, r := range text {

@@ -219,10 +219,13 @@ func (e *lineEditor) tab() bool {
 // complete does what was found, if the line is still the same.
 func (e *lineEditor) complete(f *found) {
 	b := &e.buffer
-	if f.number != e.looking.number || f.state != (state{b.text, b.cursor}) || e.search != nil || e.done {
+	if f.number != e.looking.number {
 		return
 	}
 	e.looking.stop()
+	if f.state != (state{b.text, b.cursor}) || e.search != nil || e.done {
+		return
+	}
 	candidates := f.completion.Candidates
 	switch len(candidates) {
 	case 0:

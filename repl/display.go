@@ -8,6 +8,14 @@ import (
 
 // show draws what there is to see. Without helps it is the bare line.
 func (e *lineEditor) show(helps bool) {
+	e.screen.choose(e.vi.shape())
+	if err := e.screen.draw(e.frame(helps)); err != nil && !e.done {
+		e.done, e.err = true, err
+	}
+}
+
+// frame is what there is to see, as it is now.
+func (e *lineEditor) frame(helps bool) frame {
 	width, height := e.size()
 	v := view{prompt: e.prompt, more: continuation(e.prompt), text: e.buffer.text, cursor: e.buffer.cursor}
 	e.hinted = ""
@@ -27,10 +35,7 @@ func (e *lineEditor) show(helps bool) {
 	if helps && e.message != "" {
 		v.below = append(v.below, item{parts: []string{e.message}})
 	}
-	e.screen.choose(e.vi.shape())
-	if err := e.screen.draw(v.lay(width, height, e.Colors)); err != nil && !e.done {
-		e.done, e.err = true, err
-	}
+	return v.lay(width, height, e.Colors)
 }
 
 // maxHighlight is the size of text that is still coloured, in bytes: it is

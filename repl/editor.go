@@ -76,6 +76,7 @@ type lineEditor struct {
 	raw     *rawMode
 	history *history
 	screen  screen
+	size    func() (width, height int) // of the terminal, in columns and rows
 
 	signals   chan os.Signal
 	suspended atomic.Bool   // by suspend, which waits for goesOn
@@ -115,7 +116,7 @@ func NewEditor(o EditorOptions) (Editor, error) {
 		return nil, err
 	}
 	e := &lineEditor{EditorOptions: o, in: in, raw: &rawMode{fd: int(o.In.Fd())}, goesOn: make(chan struct{}, 1)}
-	e.screen.out = o.Out
+	e.size, e.screen.out = e.terminalSize, o.Out
 	e.vi.on = o.Vi
 	e.buffer.goal = -1
 	e.history, _ = openHistory(o.HistoryFile)
@@ -178,9 +179,9 @@ func (e *lineEditor) Ask(ctx context.Context, question string) (string, error) {
 	return e.read(ctx, question, true)
 }
 
-// size is that of the terminal in columns and rows; one that does not know its
+// terminalSize is the size of the terminal in columns and rows; one that does not know its
 // own has the usual one.
-func (e *lineEditor) size() (width, height int) {
+func (e *lineEditor) terminalSize() (width, height int) {
 	width, height, err := readline.GetSize(int(e.In.Fd()))
 	if err != nil || width <= 0 || height <= 0 {
 		return 80, 24
@@ -194,21 +195,9 @@ func (e *lineEditor) read(ctx context.Context, prompt string, asking bool) (stri
 		return "", fmt.Errorf("terminal: %w", err)
 	}
 	defer func() { _ = e.term.ExitRawMode() }() // also when something panics
-	e.buffer.reset()
-	e.prompt, e.asking, e.done, e.err = prompt, asking, false, nil
-	if !asking && e.prefill != "" {
-		e.buffer.set(e.prefill)
-		e.prefill = ""
-	}
-	e.walk, e.lastWord = walk{}, lastWord{}
-	e.vi.begin()
-	e.search, e.menu, e.message, e.hinted = nil, nil, "", ""
-	e.resumed.Store(false)
-	width, _ := e.size()
-	if err := e.screen.begin(width, e.Colors); err != nil {
+	if err := e.start(prompt, asking); err != nil {
 		return "", err
 	}
-	e.showPrinted()
 	stop := context.AfterFunc(ctx, e.in.notify)
 	defer stop()
 	e.proceed()
@@ -224,6 +213,26 @@ func (e *lineEditor) read(ctx context.Context, prompt string, asking bool) (stri
 	}
 	e.looking.stop()
 	return e.buffer.text, e.err
+}
+
+// start begins a line.
+func (e *lineEditor) start(prompt string, asking bool) error {
+	e.buffer.reset()
+	e.prompt, e.asking, e.done, e.err = prompt, asking, false, nil
+	if !asking && e.prefill != "" {
+		e.buffer.set(e.prefill)
+		e.prefill = ""
+	}
+	e.walk, e.lastWord = walk{}, lastWord{}
+	e.vi.begin()
+	e.search, e.menu, e.message, e.hinted = nil, nil, "", ""
+	e.resumed.Store(false)
+	width, _ := e.size()
+	if err := e.screen.begin(width, e.Colors); err != nil {
+		return err
+	}
+	e.showPrinted()
+	return nil
 }
 
 // proceed lets the library read on.
@@ -369,107 +378,6 @@ func (e *lineEditor) key(key rune) {
 	if !ok {
 		e.ring()
 	}
-}
-
-// moveKey moves the cursor. It reports whether the key is one that does.
-func (e *lineEditor) moveKey(key rune) bool {
-	b := &e.buffer
-	if b.cursor == len(b.text) && e.accept(key) {
-		return true
-	}
-	switch key {
-	case readline.CharLineStart, keyHome:
-		b.move(b.lineStart(b.cursor))
-	case readline.CharLineEnd, keyEnd:
-		b.move(b.lineEnd(b.cursor))
-	case readline.CharBackward, keyLeft:
-		b.move(b.prev(b.cursor))
-	case readline.CharForward, keyRight:
-		b.move(b.next(b.cursor))
-	case keyWordLeft, keyAlt + 'b':
-		b.move(b.wordLeft())
-	case keyWordRight, keyAlt + 'f':
-		b.move(b.wordRight())
-	case keyTextStart, keyAlt + '<':
-		b.move(0)
-	case keyTextEnd, keyAlt + '>':
-		b.move(len(b.text))
-	default:
-		return false
-	}
-	return true
-}
-
-// accept takes the suggestion behind the cursor, whole or its next word.
-func (e *lineEditor) accept(key rune) bool {
-	if e.hinted == "" {
-		return false
-	}
-	b := &e.buffer
-	switch key {
-	case readline.CharForward, keyRight, readline.CharLineEnd, keyEnd, keyTextEnd:
-		b.replace(b.cursor, b.cursor, e.hinted)
-	case keyWordRight, keyAlt + 'f':
-		whole := buffer{text: b.text + e.hinted, cursor: b.cursor}
-		b.replace(b.cursor, b.cursor, whole.text[b.cursor:whole.wordRight()])
-	default:
-		return false
-	}
-	b.settle()
-	return true
-}
-
-// changeKey changes the text. It reports whether there was something to do.
-func (e *lineEditor) changeKey(key rune) bool {
-	b := &e.buffer
-	switch key {
-	case readline.CharBackspace, readline.CharCtrlH:
-		if b.cursor == 0 {
-			return false
-		}
-		b.remove(b.prev(b.cursor), b.cursor)
-	case keyDelete:
-		if b.cursor == len(b.text) {
-			return false
-		}
-		b.remove(b.cursor, b.next(b.cursor))
-	case readline.CharKill:
-		b.killLine()
-	case readline.CharCtrlU:
-		b.kill(b.lineStart(b.cursor), b.cursor)
-	case readline.CharCtrlW:
-		b.kill(b.blankLeft(), b.cursor)
-	case keyAlt + readline.CharBackspace, keyAlt + readline.CharCtrlH:
-		b.kill(b.wordLeft(), b.cursor)
-	case keyAlt + 'd', keyDeleteWord:
-		b.kill(b.cursor, b.wordRight())
-	case readline.CharCtrlY:
-		return b.yank()
-	case keyAlt + 'y':
-		return b.yankBefore()
-	case keyAlt + '.', keyAlt + '_':
-		return e.insertLastWord()
-	case readline.CharTranspose:
-		return b.transpose()
-	case keyAlt + 't':
-		return b.transposeWords()
-	case keyAlt + 'u':
-		return b.recase(strings.ToUpper)
-	case keyAlt + 'l':
-		return b.recase(strings.ToLower)
-	case keyAlt + 'c':
-		return b.recase(capitalize)
-	case keyAlt + '/':
-		return b.redo()
-	case keyAlt + readline.CharEnter, keyAlt + readline.CharCtrlJ:
-		b.insert("\n")
-		b.settle()
-	case keyEscape, readline.CharBell:
-		b.settle()
-	default:
-		return false
-	}
-	return true
 }
 
 // enter runs the line, unless a quote in it is open.

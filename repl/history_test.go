@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // newHistory opens a history in a file and fails the test if it cannot.
@@ -136,7 +134,7 @@ func TestMain(m *testing.M) {
 			switch {
 			case err == nil:
 				i++
-			case !errors.Is(err, unix.EWOULDBLOCK): // others were faster for long
+			case !errors.Is(err, errHistoryBusy): // others were faster for long
 				fmt.Fprintln(os.Stderr, err)
 				os.Exit(1)
 			}

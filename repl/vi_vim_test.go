@@ -16,6 +16,7 @@ import (
 // headless is an editor without a terminal: keys are given to handle.
 func headless(text string, cursor int) *lineEditor {
 	e := &lineEditor{EditorOptions: EditorOptions{Out: io.Discard}, history: &history{}}
+	e.size, e.screen.out = func() (int, int) { return 80, 24 }, io.Discard
 	e.vi.on = true
 	e.vi.begin()
 	e.buffer.goal = -1

@@ -114,14 +114,15 @@ func (e *emulator) print(text string) {
 	g := displaywidth.StringGraphemes(text)
 	for g.Next() {
 		w := g.Width()
-		switch i := strings.IndexAny(g.Value(), "\uff9e\uff9f"); {
+		// Marks of halfwidth kana have columns of their own.
+		_, first := utf8.DecodeRuneInString(g.Value())
+		i := strings.IndexAny(g.Value()[first:], "\uff9e\uff9f")
+		switch {
 		case w == 0:
 			continue
-		case i > 0: // marks of halfwidth kana have columns of their own
-			e.print(g.Value()[:i])
-			for _, mark := range g.Value()[i:] {
-				e.print(string(mark))
-			}
+		case i >= 0:
+			e.print(g.Value()[:first+i])
+			e.print(g.Value()[first+i:])
 			continue
 		}
 		if e.full || e.column+w > e.columns {
