@@ -17,8 +17,8 @@ func dotKeyList() []dotCommand {
 behind that h l w b e W B E 0 ^ $ f F t T ; , j k G gg move, c d y take what a
 motion goes over, or the line if they stand twice, x X s S D C Y r ~ i I a A o O
 p P u and . are as in vi, with counts; Ctrl-R takes u back, / n N search the
-history. The cursor is a bar or a block. ` + keysVariable + `=vi chooses it from the start, as
-this line does in the file of commands to begin with.`,
+history. The cursor is a bar or a block. ` + keysVariable + `=vi chooses it from the
+start, as this line does in the file of commands to begin with.`,
 		words: func(*Session) []string { return []string{"emacs", "vi"} },
 		run:   dotKeys,
 	}}
