@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"path/filepath"
 )
@@ -42,7 +41,11 @@ func (db *DB) load(ctx context.Context, items iter.Seq2[Item, error], l loader) 
 	if err := db.canWrite(); err != nil {
 		return none, err
 	}
-	l.sorter = newSorter(loadFS{db.fsys, db, ctx}, filepath.Join(db.dir, tablesDir), db.opts.sizes.load)
+	l.sorter = newSorter(db.fsys, filepath.Join(db.dir, tablesDir), db.opts.sizes.load)
+	if !db.exists.Load() {
+		// Items that turn out to be bad make no database.
+		l.sorter.dir, l.sorter.nameless = filepath.Dir(db.dir), true
+	}
 	defer l.sorter.close()
 	if err := l.read(ctx, items); err != nil {
 		return none, err
@@ -51,23 +54,6 @@ func (db *DB) load(ctx context.Context, items iter.Seq2[Item, error], l loader) 
 		return l.small(ctx)
 	}
 	return l.large(ctx)
-}
-
-// loadFS makes the database before the first temporary file of a load into one
-// that is not there yet.
-type loadFS struct {
-	FS
-	db  *DB
-	ctx context.Context
-}
-
-func (f loadFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
-	if !f.db.exists.Load() {
-		if err := f.db.create(f.ctx); err != nil {
-			return nil, err
-		}
-	}
-	return f.FS.OpenFile(name, flag, perm)
 }
 
 type loader struct {

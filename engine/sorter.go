@@ -29,6 +29,8 @@ type sorter struct {
 	block  int   // bytes that are read of a run at a time
 	large  int   // bytes from which on a value goes to the file of values
 
+	nameless bool // temporary files lose their names at once: nobody cleans dir
+
 	arena  arena
 	runs   []*sorterRun // oldest first
 	values *sorterFile  // nil: no large value so far
@@ -203,6 +205,8 @@ type sorterFile struct {
 	path string
 	file File
 	size int64
+
+	nameless bool
 }
 
 // newFile makes a temporary file and locks it, so that it can be told from one
@@ -213,13 +217,21 @@ func (s *sorter) newFile() (*sorterFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sorterFile{fsys: s.fsys, path: path, file: f}, nil
+	if s.nameless {
+		if err := s.fsys.Remove(path); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	return &sorterFile{fsys: s.fsys, path: path, file: f, nameless: s.nameless}, nil
 }
 
 // remove removes the file before it gives up the lock. What cannot be removed
 // is an orphan, for a cleaner to find.
 func (f *sorterFile) remove() {
-	_ = f.fsys.Remove(f.path)
+	if !f.nameless {
+		_ = f.fsys.Remove(f.path)
+	}
 	f.file.Close()
 }
 
