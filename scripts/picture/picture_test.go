@@ -61,8 +61,9 @@ func TestPicture(t *testing.T) {
 	term.WaitLine("notes.kv> |")
 	for _, line := range session {
 		term.Type(line + "\r")
+		// Not the prompt that the line is typed behind.
 		term.Wait("the prompt behind "+line, func(s screentest.Screen) bool {
-			return strings.HasPrefix(s.Line(), "notes.kv") && strings.HasSuffix(s.Line(), ">")
+			return typed(s, line) && strings.HasPrefix(s.Line(), "notes.kv") && strings.HasSuffix(s.Line(), ">")
 		})
 	}
 	term.Type(begun)
@@ -83,4 +84,11 @@ func TestPicture(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("session.svg is stale: go test ./scripts/picture -update. The screen is now\n%s", seen)
 	}
+}
+
+// typed reports whether a line stands behind a prompt.
+func typed(s screentest.Screen, line string) bool {
+	return slices.ContainsFunc(s.Rows, func(row string) bool {
+		return strings.HasPrefix(row, "notes.kv") && strings.HasSuffix(row, "> "+line)
+	})
 }
