@@ -74,7 +74,7 @@ func (s *Session) export(ctx context.Context, sel selector, o exportOptions) err
 	if o.all && s.set.Family != "" {
 		return usagef("--all and --cf do not go together")
 	}
-	if target == "" || target == "-" {
+	if target == "" || isStdout(target) {
 		return s.exportTo(ctx, sel, o, f, s.out)
 	}
 	if err := s.otherFiles("-o"); err != nil {
@@ -101,13 +101,18 @@ func (s *Session) export(ctx context.Context, sel selector, o exportOptions) err
 	})
 }
 
+// isStdout reports whether a name means the output of the process.
+func isStdout(name string) bool {
+	return name == "-" || slices.Contains([]string{"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}, filepath.Clean(name))
+}
+
 // exportFormat is the format named, else the one of the file's name, else jsonl.
 func exportFormat(name, target string) (format.Format, error) {
 	if name != "" {
 		return parseFormat(name)
 	}
 	_, base := format.CompressionOf(filepath.Base(target))
-	if ext := filepath.Ext(base); ext != "" && target != "-" {
+	if ext := filepath.Ext(base); ext != "" && !isStdout(target) {
 		if f, err := format.ParseFormat(ext[1:]); err == nil {
 			return f, nil
 		}
@@ -239,15 +244,20 @@ func exportFamily(ctx context.Context, x format.Exporter, tx engine.Tx, family s
 }
 
 // writeFile makes a file appear whole, with what write writes, or not at all:
-// it is written under a temporary name beside its place, synced and renamed. A
-// symbolic link stays one, and what is no file, as a pipe or /dev/null, is
-// written to and not replaced.
+// it is written under a temporary name beside its place, synced and renamed.
+// Only a regular file is replaced so: a symbolic link stays one, and a pipe or
+// /dev/null is written to.
 func writeFile(name string, write func(io.Writer) error) error {
-	if target, err := filepath.EvalSymlinks(name); err == nil {
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		f, target, err := openBehind(name)
+		if err != nil {
+			return err
+		}
+		if target == "" {
+			return errors.Join(write(f), f.Close())
+		}
+		f.Close()
 		name = target
-	}
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return writeThrough(name, write)
 	}
 	dir := filepath.Dir(name)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*.tmp")
@@ -278,13 +288,29 @@ func writeFile(name string, write func(io.Writer) error) error {
 	return engine.OS.SyncDir(dir)
 }
 
-// writeThrough writes to a device or a pipe.
-func writeThrough(name string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+// openBehind opens what is no regular file: a pipe, a device, a link. Of a link
+// to a regular file it says the name of that. The system opens the link, and
+// refuses one that a stranger has put into a folder for everybody.
+func openBehind(name string) (f *os.File, target string, err error) {
+	f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
-	return errors.Join(write(f), f.Close())
+	opened, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, "", err
+	}
+	// A link below /dev or /proc leads to a file that somebody has open.
+	path := filepath.Clean(name)
+	if opened.Mode().IsRegular() && !strings.HasPrefix(path, "/dev/") && !strings.HasPrefix(path, "/proc/") {
+		if target, err = filepath.EvalSymlinks(name); err == nil {
+			if info, err := os.Lstat(target); err == nil && os.SameFile(info, opened) {
+				return f, target, nil
+			}
+		}
+	}
+	return f, "", nil
 }
 
 // modeOf is the mode of the file that is replaced, or that of the database it

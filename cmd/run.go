@@ -49,6 +49,7 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 	}
 	root := newBareRoot(s, s.set.bindDoor)
 	args = s.takeDatabase(root, args)
+	first := s.set.DB
 	addCommands(s, root, args)
 	root.RunE = func(c *cobra.Command, rest []string) error {
 		switch {
@@ -63,6 +64,9 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 	}
 	start, alone := time.Now(), false
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		if first != "" && first != s.set.DB {
+			return usagef("two databases are named: %s and, by --db, %s", quoted(first), quoted(s.set.DB))
+		}
 		if c.HasParent() && len(s.set.commands) > 0 {
 			return usagef("a command and -c or -f exclude each other: %q", commandName(c))
 		}

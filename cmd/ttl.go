@@ -75,6 +75,9 @@ func (s *Session) setTTL(ctx context.Context, key string, ttl time.Duration) err
 		if err != nil {
 			return err
 		}
+		if ttl == 0 && e.Expires.IsZero() {
+			return nil // a commit that changes nothing would be the one to undo
+		}
 		e.Expires = time.Time{}
 		if ttl > 0 {
 			e.Expires = tx.Now().Add(ttl)

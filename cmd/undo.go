@@ -125,7 +125,7 @@ func (s *Session) undo(ctx context.Context, e engine.UndoOptions, to moment) err
 		return err
 	}
 	if result.Keys == 0 {
-		return answerNo("nothing to undo: all is as it was before rev %d", result.After+1)
+		return answerNo("nothing to undo: all is as it was before rev %d; --rev or --to takes back earlier commits", result.After+1)
 	}
 	if !e.DryRun && s.OutTerminal && !s.redirected {
 		s.remark(fmt.Sprintf("undid %s: %s", commits(&result), plural(result.Keys, "key")))

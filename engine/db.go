@@ -278,6 +278,31 @@ func (db *DB) reload() (*base, Rev, error) {
 	return db.pin()
 }
 
+// pinAnew is pin for a writer, who knows from the log what the newest revision
+// is. If the state is another one, somebody put another MARK in the place of
+// the one this handle has open.
+func (db *DB) pinAnew(newest Rev) (*base, Rev, error) {
+	db.mu.Lock()
+	if db.markFile != nil {
+		db.live.close()
+		db.live = liveMark{}
+		db.markFile.Close()
+	}
+	var err error
+	db.markFile, _, err = openMark(db.fsys, db.dir, os.O_RDONLY)
+	db.seen = ""
+	db.mu.Unlock()
+	if err != nil {
+		return nil, 0, err
+	}
+	b, rev, err := db.pin()
+	if err == nil && rev != newest {
+		b.release()
+		return nil, 0, fmt.Errorf("%s is of revision %d, the log of %d: %w", markFile, rev, newest, ErrUnavailable)
+	}
+	return b, rev, err
+}
+
 // refresh brings base and end up to date with what other processes committed.
 // Where nothing changed that costs a look at 100 bytes. Called with mu held.
 func (db *DB) refresh() error {

@@ -87,18 +87,6 @@ func (f osFile) Map(size int, whole bool) ([]byte, func() error, error) {
 	return data, func() error { return unix.Munmap(data) }, nil
 }
 
-// MapLive implements liveMapper.
-func (f osFile) MapLive(size int) ([]byte, func() error, error) {
-	if info, err := f.Stat(); err != nil || info.Size() != int64(size) {
-		return nil, nil, errors.Join(err, errors.New("the file has another size"))
-	}
-	data, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, nil, &fs.PathError{Op: "mmap", Path: f.Name(), Err: err}
-	}
-	return data, func() error { return unix.Munmap(data) }, nil
-}
-
 func (f osFile) Lock() (bool, error) {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)

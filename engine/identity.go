@@ -182,6 +182,7 @@ func replaceFile(fsys FS, path string, content []byte) error {
 	if err != nil {
 		return err
 	}
+	keepOwner(f, filepath.Dir(path))
 	_, err = f.WriteAt(content, 0)
 	if err == nil {
 		err = f.Sync()
@@ -196,6 +197,5 @@ func replaceFile(fsys FS, path string, content []byte) error {
 		_ = fsys.Remove(temp)
 		return err
 	}
-	keepOwner(fsys, filepath.Dir(path))
 	return fsys.SyncDir(filepath.Dir(path))
 }

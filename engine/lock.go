@@ -24,7 +24,7 @@ const lockPoll = time.Millisecond
 func openLock(fsys FS, dir string) (File, error) {
 	f, err := fsys.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 	if err == nil {
-		keepOwner(fsys, dir)
+		keepOwnerEmpty(f, dir)
 	}
 	return f, err
 }

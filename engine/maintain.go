@@ -81,9 +81,13 @@ func (db *DB) maintainer() (unlock func(), err error) {
 func (db *DB) newTable(kind tableKind) (*tableWriter, error) {
 	id := rand.Uint64()
 	temp := filepath.Join(db.dir, tablesDir, fmt.Sprintf("%016x.tmp", id))
-	return newTableWriter(db.fsys, temp, tableOptions{
+	w, err := newTableWriter(db.fsys, temp, tableOptions{
 		id: id, database: db.ident.id, kind: kind, created: db.opts.now().UnixMilli(),
 	})
+	if err == nil {
+		keepOwner(w.file, filepath.Dir(temp))
+	}
+	return w, err
 }
 
 // adopt gives a finished table its name, durably. From then on it is an orphan
@@ -92,7 +96,6 @@ func (db *DB) adopt(w *tableWriter) error {
 	if err := db.fsys.Rename(w.path, filepath.Join(db.dir, filepath.FromSlash(tableName(w.o.id)))); err != nil {
 		return err
 	}
-	keepOwner(db.fsys, filepath.Join(db.dir, tablesDir))
 	return db.fsys.SyncDir(filepath.Join(db.dir, tablesDir))
 }
 

@@ -201,7 +201,7 @@ func writeMark(fsys FS, dir string, f *File, m *mark) error {
 			return err
 		}
 		*f = created
-		keepOwner(fsys, dir)
+		keepOwnerEmpty(created, dir)
 	}
 	b := m.encode()
 	_, err := (*f).WriteAt(b[:], 0)

@@ -2,5 +2,10 @@
 
 package engine
 
-// keepOwner has nothing to do where nobody is root.
-func keepOwner(FS, string) {}
+// Nobody is root here.
+
+func keepOwner(File, string) {}
+
+func keepOwnerEmpty(File, string) {}
+
+func keepSegmentOwners(FS, string, Rev) {}

@@ -55,13 +55,13 @@ func quarantineFrom(fsys FS, dir, file string, offset, length int64, from io.Rea
 		if err != nil {
 			return "", err
 		}
+		keepOwner(f, filepath.Join(dir, quarantineDir))
 		_, err = io.CopyBuffer(onlyWriter{f}, io.MultiReader(strings.NewReader(head), from), make([]byte, min(int64(len(head))+length, 1<<20)))
 		if err == nil {
 			err = f.Sync()
 		}
 		err = errors.Join(err, f.Close())
 		if err == nil {
-			keepOwner(fsys, filepath.Join(dir, quarantineDir))
 			err = fsys.SyncDir(filepath.Join(dir, quarantineDir))
 		}
 		return name, err

@@ -73,6 +73,10 @@ func (t *dbTx) begin(ctx context.Context) error {
 func (c *txCore) state() (*base, error) {
 	if c.base == nil {
 		b, rev, err := c.db.pin()
+		if err == nil && c.round != nil && rev != c.round.start.rev {
+			b.release()
+			b, rev, err = c.db.pinAnew(c.round.start.rev)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -68,10 +68,11 @@ func (w *writer) ready(db *DB) error {
 	if err != nil {
 		return err
 	}
-	if w.markFile == nil {
-		if w.markFile, _, err = openMark(db.fsys, db.dir, os.O_RDWR); err != nil {
-			return err
-		}
+	if w.markFile != nil {
+		w.markFile.Close() // another one may stand in its place
+	}
+	if w.markFile, _, err = openMark(db.fsys, db.dir, os.O_RDWR); err != nil {
+		return err
 	}
 	w.man, w.mark = e.man, e.mark
 	dirty := !e.current || e.end.rev != e.mark.pos.rev || e.end.segment != e.mark.pos.segment || e.end.offset != e.mark.pos.offset
@@ -172,7 +173,7 @@ func (w *writer) commit(db *DB, r *round) (Outcome, error) {
 // to another began one, and checks that the log ends where it was to end.
 func landed(fsys FS, logPath string, from, end position) error {
 	if end.segment != from.segment {
-		keepOwner(fsys, logPath)
+		keepSegmentOwners(fsys, logPath, from.segment)
 		if err := fsys.SyncDir(logPath); err != nil {
 			return err
 		}

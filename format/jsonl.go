@@ -153,13 +153,19 @@ func appendJSONTime(dst []byte, name string, t time.Time) []byte {
 }
 
 // appendJSONBytes appends a field that holds any bytes: as a string under its
-// name if they are UTF-8, and else in base64 under the name with _b64.
+// name if they are UTF-8, and else in base64 under the name with _b64; so also
+// where a long text is of escapes, of six bytes each, which no import would take
+// in one record.
 func appendJSONBytes(dst []byte, name string, b []byte) []byte {
 	dst = append(dst, '"')
 	dst = append(dst, name...)
 	if utf8.Valid(b) {
-		dst = append(dst, `":`...)
-		return appendJSONLiteral(dst, b)
+		begin := len(dst)
+		dst = appendJSONLiteral(append(dst, `":`...), b)
+		if len(dst)-begin <= maxRecordText/2 {
+			return dst
+		}
+		dst = dst[:begin]
 	}
 	dst = append(dst, `_b64":"`...)
 	dst = base64.StdEncoding.AppendEncode(dst, b)

@@ -3,6 +3,7 @@
 package blackbox
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -47,9 +48,22 @@ func TestRootKeepsTheOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// A file that root made and its folder's owner put here.
+	planted := filepath.Join(dir, "tables", "planted")
+	if err := os.WriteFile(planted, []byte("root's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The same database by a name that belongs to somebody else.
+	roots, link := newDB(t), newDB(t)
+	roots.must(t, "", "set", "a", "1")
+	if err := errors.Join(os.Symlink(string(roots), string(link)), os.Lchown(string(link), somebody, somebody)); err != nil {
+		t.Fatal(err)
+	}
+
 	big := strings.Repeat("v", 100<<10)
 	for i := range 6 { // past the end of a segment
 		db.must(t, big, "set", fmt.Sprint("big", i))
+		link.must(t, big, "set", fmt.Sprint("big", i))
 	}
 	db.must(t, "", "config", "history.keep", "1h")
 	db.must(t, "", "compact")
@@ -67,7 +81,7 @@ func TestRootKeepsTheOwner(t *testing.T) {
 
 	kinds := map[string]int{}
 	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || filepath.Base(path) == "link" {
+		if err != nil || path == planted || filepath.Base(path) == "link" {
 			return err
 		}
 		info, err := os.Lstat(path)
@@ -88,10 +102,25 @@ func TestRootKeepsTheOwner(t *testing.T) {
 			t.Errorf("nothing was made in %s: %v", folder, kinds)
 		}
 	}
-	info, err := os.Stat(secret)
-	if err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
-		t.Errorf("root's own file was given away: %v", err)
+	for _, path := range append(below(t, string(roots)), secret, planted) {
+		info, err := os.Stat(path)
+		if err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
+			t.Errorf("%s is root's own and was given away: %v", path, err)
+		}
 	}
+}
+
+// below is a folder and all that is in it.
+func below(t *testing.T, top string) (paths []string) {
+	t.Helper()
+	err := filepath.WalkDir(top, func(path string, _ fs.DirEntry, err error) error {
+		paths = append(paths, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
 }
 
 // tear puts half a record behind the last segment of the log.

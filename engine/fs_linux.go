@@ -1,0 +1,31 @@
+package engine
+
+import (
+	"errors"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+// MapLive implements liveMapper, on file systems of which a file is one and the
+// same for all who open it. On overlayfs it is not: the first who writes gets a
+// copy, and whoever mapped the file before goes on looking at the original.
+func (f osFile) MapLive(size int) ([]byte, func() error, error) {
+	var system unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &system); err != nil {
+		return nil, nil, &fs.PathError{Op: "statfs", Path: f.Name(), Err: err}
+	}
+	switch uint32(system.Type) {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC, unix.TMPFS_MAGIC:
+	default:
+		return nil, nil, errors.New("a file system of which that is not known")
+	}
+	if info, err := f.Stat(); err != nil || info.Size() != int64(size) {
+		return nil, nil, errors.Join(err, errors.New("the file has another size"))
+	}
+	data, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, nil, &fs.PathError{Op: "mmap", Path: f.Name(), Err: err}
+	}
+	return data, func() error { return unix.Munmap(data) }, nil
+}
