@@ -22,7 +22,7 @@ RACE := $(shell command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race)
 # These do one thing after the other, hundreds of thousands of times, or start a
 # process for each step: the race detector finds nothing there and takes minutes.
 # They run without it, as the black-box tests do, which test other processes.
-SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawBlocks|TestLawTornTail|TestTableForged|TestTableFlips|TestLawRepair|TestLawRepairFaults|TestLawSalvage|TestScripts|TestBigLines|TestReadingAsAnotherUser|TestHostileHandlers)$$
+SEQUENTIAL := ^(TestLawFlippedBitRead|TestLawFaults|TestLawBlocks|TestLawTornTail|TestTableForged|TestTableFlips|TestLawRepair|TestLawRepairFaults|TestLawSalvage|TestScripts|TestBigLines|TestReadingAsAnotherUser|TestHostileHandlers|TestEndlessRecord|TestLargestValue|TestLongestEscapes)$$
 
 TOOL := $(GO) tool -modfile=scripts/tools.mod
 
@@ -48,7 +48,7 @@ build: ## build ./kvsh
 test: ## run every test
 	@test -n "$(RACE)" || echo "SKIP race detector: no C compiler ($$($(GO) env CC))"
 	$(GO) test $(RACE) -timeout 12m -skip '$(SEQUENTIAL)' $(TESTFLAGS) $$($(GO) list ./... | grep -Ev "/scripts/(blackbox|release)$$")
-	$(GO) test -timeout 12m -run '$(SEQUENTIAL)' $(TESTFLAGS) ./engine/ ./engine/handler/ ./cmd/
+	$(GO) test -timeout 12m -run '$(SEQUENTIAL)' $(TESTFLAGS) ./engine/ ./engine/handler/ ./cmd/ ./format/
 	$(GO) test -count=1 -timeout 12m $(TESTFLAGS) ./scripts/blackbox/
 
 check: fmt vet lint arch test ## everything a change must pass
@@ -88,7 +88,7 @@ release: ## archives of the program for each system, in dist, the same bytes eve
 	$(GO) run ./scripts/release
 
 targets: ## build for every system, pack, install and uninstall
-	$(GO) test -count=1 -timeout 30m ./scripts/release/
+	$(GO) test -count=1 -timeout 30m $(TESTFLAGS) ./scripts/release/
 
 demo: build ## the main job on real data: the package list of this machine
 	scripts/demo.sh
