@@ -41,8 +41,8 @@ func (b *bench) memory() error {
 	return nil
 }
 
-// privateAfter runs kvsh on lines and returns its private memory in KiB, without
-// the pages of its program file, when it waits for the next one.
+// privateAfter runs kvsh on lines and returns its private memory in KiB when it
+// waits for the next one.
 func (b *bench) privateAfter(path, lines string) (kib int64, err error) {
 	const done = "that was the last line"
 	c := exec.Command(b.bin("kvsh"), "-q", "-d", path)
@@ -74,18 +74,20 @@ func (b *bench) privateAfter(path, lines string) (kib int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return privateKiB(smaps, b.bin("kvsh")), nil
+	return privateKiB(smaps), nil
 }
 
-// privateKiB adds up the private pages of a process, but for those of one file.
-func privateKiB(smaps []byte, without string) (kib int64) {
-	counts := true
+// privateKiB adds up the private pages of a process. Clean pages of a file are the
+// cache of the system: it takes them back when it needs them, and how many there
+// are says how much of the file was looked at.
+func privateKiB(smaps []byte) (kib int64) {
+	isFile := false
 	for line := range bytes.Lines(smaps) {
 		var n int64
 		switch f := bytes.Fields(line); {
 		case len(f) > 4 && bytes.Contains(f[0], []byte("-")):
-			counts = string(f[len(f)-1]) != without
-		case counts && (bytes.HasPrefix(line, []byte("Private_Clean:")) || bytes.HasPrefix(line, []byte("Private_Dirty:"))):
+			isFile = f[len(f)-1][0] == '/'
+		case bytes.HasPrefix(line, []byte("Private_Dirty:")), !isFile && bytes.HasPrefix(line, []byte("Private_Clean:")):
 			if _, err := fmt.Sscan(string(f[1]), &n); err == nil {
 				kib += n
 			}
