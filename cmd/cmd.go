@@ -181,8 +181,11 @@ func hint(err error) string {
 		missing *missingError
 		absent  *noHandlerError
 		damaged *damagedError
+		syntax  *repl.SyntaxError
 	)
 	switch {
+	case errors.As(err, &syntax) && syntax.ShellOnly != "":
+		return "quote it to mean the word: '" + syntax.ShellOnly + "'"
 	case errors.As(err, &absent):
 		return `"kvsh handler ls" lists them, and "kvsh handler add" stores one`
 	case errors.As(err, &usage):

@@ -411,6 +411,30 @@ func TestOutputProgramEnds(t *testing.T) {
 	}
 }
 
+// The first .output of a shell takes effect also where there is a pager, which
+// every command at a terminal has between it and the output.
+func TestOutputUnderPager(t *testing.T) {
+	for _, lines := range []string{
+		".output f\nget text\n.output stdout\nget visits",
+		".read there\nget text\n.output stdout\nget visits",
+		".alias there .output f\nthere\nget text\n.output stdout\nget visits",
+	} {
+		s, out, errs := promptSession(t)
+		s.InTerminal, s.OutTerminal = true, true
+		s.Width, s.Height = func() int { return 80 }, func() int { return 24 }
+		s.shell.pager.program = "cat"
+		t.Chdir(t.TempDir())
+		if err := os.WriteFile("there", []byte(".output f\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		shown, said := prompted(t, s, out, errs, lines)
+		file, err := os.ReadFile("f")
+		if err != nil || string(file) != "abc\n" || shown != "7\n" || said != "" {
+			t.Errorf("%q writes %q, %v, to the file, shows %q and says %q, want abc, 7 and nothing", lines, file, err, shown, said)
+		}
+	}
+}
+
 // Tab knows the dot-commands and what stands behind them, the highlighter also
 // aliases and short forms.
 func TestDotWords(t *testing.T) {

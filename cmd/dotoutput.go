@@ -273,10 +273,19 @@ func (k *sink) close() error {
 	return err
 }
 
-// endSink sends data to the usual place again.
+// usualOut is where the data of a command goes that nothing is said about.
+func (s *Session) usualOut() io.Writer {
+	if s.shell.sink != nil {
+		return s.shell.sink
+	}
+	return s.Out
+}
+
+// endSink sends data to the usual place again, what is still to be written to
+// where it was to go.
 func (s *Session) endSink() error {
 	if s.shell.sink == nil {
-		return nil
+		return s.out.Flush()
 	}
 	err := errors.Join(s.out.Flush(), s.shell.sink.close())
 	s.shell.sink, s.redirected = nil, false
@@ -296,10 +305,7 @@ func (s *Session) redirect(ctx context.Context, r redirection, run func() error)
 	if err := s.out.Flush(); err != nil {
 		return err
 	}
-	before := io.Writer(s.Out)
-	if s.shell.sink != nil {
-		before = s.shell.sink
-	}
+	before := s.usualOut()
 	sink, redirected := s.shell.sink, s.redirected
 	s.shell.sink, s.redirected = nil, true
 	defer func() {

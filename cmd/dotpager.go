@@ -120,7 +120,7 @@ func (s *Session) paged(ctx context.Context, run func() error) error {
 	if flushErr := s.out.Flush(); err == nil {
 		err = flushErr
 	}
-	s.out.Reset(s.Out)
+	s.out.Reset(s.usualOut()) // which .output may have changed meanwhile
 	s.pager = nil
 	return p.end(err)
 }

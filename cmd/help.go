@@ -20,15 +20,18 @@ func newHelp(s *Session, root *cobra.Command) *cobra.Command {
 		Annotations: exits("0, 2 unknown command"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case len(args) == 1 && (args[0] == "dot" || isDot(args)):
+			case len(args) > 0 && (args[0] == "dot" || isDot(args)):
+				if len(args) > 1 {
+					return wordTooMany(cmd, args, args[1])
+				}
 				return dotHelp(cmd.Context(), s, args)
 			case s.door == doorShell && len(args) == 0:
 				writeShellHelp(s.out, root)
 				return nil
 			}
-			c, rest, err := root.Find(args)
-			if err != nil || len(rest) > 0 {
-				return unknownCommand(root, args[0])
+			c, err := explained(cmd, root, args)
+			if err != nil {
+				return err
 			}
 			if s.door == doorShell {
 				writeBriefHelp(s.out, c)
@@ -38,6 +41,23 @@ func newHelp(s *Session, root *cobra.Command) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// explained is the command that the operands of help or man, which asks, name
+// in the tree of root.
+func explained(asks, root *cobra.Command, args []string) (*cobra.Command, error) {
+	c, rest, err := root.Find(args)
+	switch {
+	case err != nil:
+		return nil, unknownCommand(root, args[0])
+	case len(rest) == 0:
+		return c, nil
+	case c.HasSubCommands():
+		return nil, unknownCommand(c, rest[0])
+	}
+	e := wordTooMany(asks, args, rest[0]).(*usageError)
+	e.hint = fmt.Sprintf("%q explains all of %s", asks.Name()+" "+commandName(c), commandName(c))
+	return nil, e
 }
 
 // writeHelp writes the help page of a command. Errors show when the output is

@@ -25,7 +25,7 @@ decimal integers of 64 bits with a sign. An expiry stays.`,
 			if len(args) == 2 {
 				var err error
 				if n, err = strconv.ParseInt(args[1], 10, 64); err != nil {
-					return usageOf(c, "not an integer: %s", quoted(args[1]))
+					return operandError(c, args, "not an integer: %s", quoted(args[1]))
 				}
 			}
 			return s.incr(c.Context(), args[0], n)

@@ -22,7 +22,7 @@ look with man -l -, or, with --dir, those of all commands as files.`,
 		Example:     "kvsh man\nkvsh man snapshot save\nkvsh man --dir .",
 		Args:        operands(0, 2),
 		Annotations: exits("0, 2 unknown command"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(asks *cobra.Command, args []string) error {
 			root := newRoot(s, nil, s.set.bindDoor)
 			if dir != "" {
 				if len(args) > 0 {
@@ -33,9 +33,9 @@ look with man -l -, or, with --dir, those of all commands as files.`,
 				}
 				return nil
 			}
-			c, rest, err := root.Find(args)
-			if err != nil || len(rest) > 0 {
-				return unknownCommand(root, args[0])
+			c, err := explained(asks, root, args)
+			if err != nil {
+				return err
 			}
 			_, err = manPage(c).WriteTo(s.out)
 			return err

@@ -21,7 +21,7 @@ func newMset(s *Session) *cobra.Command {
 		Annotations: exits("0 all are written, 1 --if-absent and a key is there: none is written"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args)%2 != 0 {
-				return usageOf(c, "key %s has no VALUE", quoted(args[len(args)-1]))
+				return operandError(c, args, "key %s has no VALUE", quoted(args[len(args)-1]))
 			}
 			return s.mset(c.Context(), args, ifAbsent)
 		},

@@ -315,12 +315,35 @@ func operands(min, max int) cobra.PositionalArgs {
 			}
 			return usageOf(c, "%s is missing", missing)
 		case max >= 0 && len(args) > max:
-			e := usageOf(c, "one word too many: %s", quoted(args[max])).(*usageError)
-			e.word = args[max]
-			return e
+			return wordTooMany(c, args, args[max])
 		}
 		return nil
 	}
+}
+
+// wordTooMany is the usage error of an operand for which there is no place.
+func wordTooMany(c *cobra.Command, args []string, word string) error {
+	e := operandError(c, args, "one word too many: %s", quoted(word))
+	e.word = word
+	return e
+}
+
+// operandError is a usage error about the operands of a command. A flag among
+// them, behind the key of a command whose flags stand before it, is why.
+func operandError(c *cobra.Command, args []string, f string, a ...any) *usageError {
+	e := usageOf(c, f, a...).(*usageError)
+	if c.ArgsLenAtDash() < 0 && len(args) > 0 && slices.ContainsFunc(args[1:], looksLikeFlag) {
+		e.hint = "flags stand before KEY: kvsh " + usageLine(c)
+	}
+	return e
+}
+
+// looksLikeFlag reports whether a word would be a flag where flags may stand. A
+// negative number would not.
+func looksLikeFlag(word string) bool {
+	name, ok := strings.CutPrefix(word, "-")
+	name = strings.TrimPrefix(name, "-")
+	return ok && name != "" && (name[0] >= 'a' && name[0] <= 'z' || name[0] >= 'A' && name[0] <= 'Z')
 }
 
 // frontFlagError puts an error about the flags in front of the command, which

@@ -133,7 +133,7 @@ func (w *errWriter) Write(p []byte) (int, error) {
 // Close ends the session: it discards an open transaction and closes the store.
 func (s *Session) Close() error {
 	s.endTx()
-	err := errors.Join(s.endSink(), s.out.Flush())
+	err := s.endSink()
 	if s.store != nil {
 		err = errors.Join(err, s.store.Close())
 		s.store = nil

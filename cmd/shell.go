@@ -43,6 +43,14 @@ A paste waits for Enter. The history is in $XDG_STATE_HOME/kvsh/history; a line
 that begins with a space is not remembered. $XDG_CONFIG_HOME/kvsh/rc holds
 commands to begin with.
 
+At the prompt a command may hand its data on:
+  … | CMD          to a program; the rest of the line is for sh
+  … > FILE         to a file, which is written anew
+  … >> FILE        to the end of a file
+  watch … &        above the prompt, while you go on; also "log follow … &"
+In scripts, and in the files of .read and rc, an error refuses these marks, and
+.once and .output take their place. In quotes they are words as any: '|'.
+
 Names of commands may be shortened as long as one is meant: "hist k", "sn save".
 Output taller than the screen goes to $PAGER, else to less. A command that takes
 a second or more says so. Commands with a dot are about the shell; without a

@@ -46,6 +46,10 @@ type SyntaxError struct {
 	Offset int  // byte offset in the source
 	Open   bool // a quote is open at the end: more text could mend it
 	Reason string
+
+	// ShellOnly is the word of the shell that stands in a script without quotes,
+	// if that is what is wrong.
+	ShellOnly string
 }
 
 func (e *SyntaxError) Error() string { return e.Reason }
@@ -63,8 +67,8 @@ func (e *SyntaxError) Mark(source string) (line, mark string) {
 	return c.text.String(), strings.Repeat(" ", column) + "^"
 }
 
-// Door says which grammar holds: the shell's has redirections, which in a
-// script are plain words.
+// Door says which grammar holds. The shell's has words that hand data on, which
+// a script refuses unless they are quoted: what both take, they take alike.
 type Door bool
 
 // The doors.
@@ -104,7 +108,7 @@ func (s *splitter) run() error {
 			s.pos++
 		case c == '#':
 			s.skipLine()
-		case s.door == ShellDoor && (c == '|' || c == '>'):
+		case c == '|' || c == '>':
 			if err := s.redirect(); err != nil {
 				return err
 			}
@@ -112,6 +116,9 @@ func (s *splitter) run() error {
 			w, err := s.word()
 			if err != nil {
 				return err
+			}
+			if w.Text == "&" && !w.Quoted && s.door == ScriptDoor {
+				return shellOnly(w.Start, w.Text)
 			}
 			s.words = append(s.words, w)
 		}
@@ -142,6 +149,13 @@ func (s *splitter) skipLine() {
 // the command.
 func (s *splitter) redirect() error {
 	at := s.pos
+	if s.door == ScriptDoor {
+		mark := s.src[at : at+1]
+		if strings.HasPrefix(s.src[at:], ">>") {
+			mark = ">>"
+		}
+		return shellOnly(at, mark)
+	}
 	if len(s.words) == 0 {
 		return &SyntaxError{Offset: at, Reason: fmt.Sprintf("no command before %q", s.src[at:at+1])}
 	}
@@ -178,6 +192,11 @@ func (s *splitter) redirect() error {
 	}
 	s.end(kind, w.Text)
 	return nil
+}
+
+// shellOnly is the error of a word of the shell in a script.
+func shellOnly(at int, word string) error {
+	return &SyntaxError{Offset: at, ShellOnly: word, Reason: fmt.Sprintf("%q works only in the shell", word)}
 }
 
 // word reads one word: bare and quoted parts that touch. A word of one part

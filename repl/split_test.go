@@ -45,7 +45,9 @@ func TestSplit(t *testing.T) {
 		{`bare\n{"json":1}`, [][]string{{`bare\n{json:1}`}}},
 		{"'a\nb'; c", [][]string{{"a\nb"}, {"c"}}},
 		{"a\x00b \x00", [][]string{{"a\x00b", "\x00"}}},
-		{"list | grep > x", [][]string{{"list", "|", "grep", ">", "x"}}},
+		{`list '|' grep ">" x ">"'>' '&'`, [][]string{{"list", "|", "grep", ">", "x", ">>", "&"}}},
+		{"a|b x>y x& &x 2>&1", [][]string{{"a|b", "x>y", "x&", "&x", "2>&1"}}},
+		{"a # | > &", [][]string{{"a"}}},
 	} {
 		got, err := Split(nil, c.src, ScriptDoor)
 		if err != nil || !slices.EqualFunc(words(got), c.want, slices.Equal) {
@@ -74,6 +76,34 @@ func TestSplitErrors(t *testing.T) {
 		var syntax *SyntaxError
 		if !errors.As(err, &syntax) || syntax.Offset != c.offset || syntax.Open != c.open {
 			t.Errorf("Split(%q) = %#v, want offset %d, open %v", c.src, err, c.offset, c.open)
+		}
+	}
+}
+
+// What hands data on in the shell is no word of a script, unless it is quoted.
+func TestSplitRefusesShellWords(t *testing.T) {
+	for _, c := range []struct {
+		src    string
+		offset int
+		word   string
+	}{
+		{"list | sort", 5, "|"},
+		{"mset a 1 > 2", 9, ">"},
+		{"mset a 1 >> 2", 9, ">>"},
+		{"a; list >f", 8, ">"},
+		{"list >>f", 5, ">>"},
+		{"list |sort", 5, "|"},
+		{">", 0, ">"},
+		{"watch &", 6, "&"},
+		{"watch &\r\n", 6, "&"},
+		{"watch &; a", 6, "&"},
+		{"set & 1", 4, "&"},
+		{"a 'b\nc' |", 8, "|"},
+	} {
+		got, err := Split(nil, c.src, ScriptDoor)
+		var syntax *SyntaxError
+		if !errors.As(err, &syntax) || syntax.Offset != c.offset || syntax.ShellOnly != c.word || syntax.Open {
+			t.Errorf("Split(%q) = %q, %#v, want offset %d, word %q", c.src, words(got), err, c.offset, c.word)
 		}
 	}
 }
@@ -153,10 +183,10 @@ func FuzzSplitQuoted(f *testing.F) {
 	})
 }
 
-// No text makes Split panic or name a place outside of it, and a script reader
-// finds the same commands line by line.
+// No text makes Split panic or name a place outside of it, a script reader finds
+// the same commands line by line, and what a script takes the shell takes alike.
 func FuzzScriptIsSplit(f *testing.F) {
-	for _, s := range []string{"a b\nc", "'a\nb' c\n\"\\\"\n\"", "# '\nx", "a;b\r\n", "\"\\"} {
+	for _, s := range []string{"a b\nc", "'a\nb' c\n\"\\\"\n\"", "# '\nx", "a;b\r\n", "\"\\", "a |b", "a >b", "a &", "a b&|>"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
@@ -177,6 +207,10 @@ func FuzzScriptIsSplit(f *testing.F) {
 		}
 		if !slices.EqualFunc(lines, words(whole), slices.Equal) {
 			t.Fatalf("Script(%q) = %q, Split = %q", src, lines, words(whole))
+		}
+		atShell, err := Split(nil, src, ShellDoor)
+		if err != nil || !slices.EqualFunc(words(atShell), words(whole), slices.Equal) {
+			t.Fatalf("Split(%q) at the shell = %q, %v, in a script %q", src, words(atShell), err, words(whole))
 		}
 	})
 }
