@@ -49,6 +49,9 @@ func (m *model) setTTL(k modelKey, text string) modelOutcome {
 	if !ok {
 		return modelOutcome{code: exitNo}
 	}
+	if text == "none" && v.expires == 0 {
+		return modelOutcome{}
+	}
 	v.expires = 0
 	if text != "none" {
 		v.expires = m.now + modelDuration(text)
