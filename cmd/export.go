@@ -75,7 +75,11 @@ func (s *Session) export(ctx context.Context, sel selector, o exportOptions) err
 		return usagef("--all and --cf do not go together")
 	}
 	if target == "" || isStdout(target) {
-		return s.exportTo(ctx, sel, o, f, s.out)
+		err := s.exportTo(ctx, sel, o, f, s.out)
+		if _, bad := format.ParseFormat(strings.TrimPrefix(filepath.Ext(sel.pattern), ".")); err == nil && bad == nil {
+			s.remark(fmt.Sprintf("%s is taken as a pattern of keys; -o %[1]s writes a file", quoted(sel.pattern)))
+		}
+		return err
 	}
 	if err := s.otherFiles("-o"); err != nil {
 		return err

@@ -133,6 +133,7 @@ func rootManPage(root *cobra.Command) man.Page {
 		}
 		p.Groups = append(p.Groups, man.Group{Title: "Commands: " + group.Title, Items: commandItems(members)})
 	}
+	p.SeeAlso = append(p.SeeAlso, "kvsh-format(5)")
 	p.Groups = append(p.Groups,
 		man.Group{Title: "Options of every command", Items: flagItems(root.PersistentFlags())},
 		man.Group{Title: "Options without a command", Items: flagItems(root.LocalNonPersistentFlags())},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"kvsh/engine"
@@ -322,8 +323,31 @@ func (s *Session) acknowledge(w written) error {
 // remark says something that is no data.
 func (s *Session) remark(text string) {
 	if !s.set.Quiet {
-		fmt.Fprintln(s.errs, text)
+		fmt.Fprintln(s.errs, s.copyable(text))
 	}
+}
+
+// copyable is a text whose commands, written as "kvsh repair", can be copied: they
+// name the database if this command did, and in the shell they need no more than
+// their own name.
+func (s *Session) copyable(text string) string {
+	const command = "\"kvsh "
+	switch {
+	case !strings.Contains(text, command):
+		return text
+	case s.door == doorShell:
+		return strings.ReplaceAll(text, command, "\"")
+	case s.set.DB == "":
+		return text
+	}
+	named := command + format.Word([]byte(s.set.DB)) + " "
+	if !namesDatabase(s.set.DB) {
+		named = command + "-d " + format.Word([]byte(s.set.DB)) + " "
+	}
+	for _, own := range []string{"-d ", "inspect ", "help "} { // which have what they need
+		text = strings.ReplaceAll(text, command+own, "\x00"+own)
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(text, command, named), "\x00", command)
 }
 
 // report writes an error and its hint, once.
@@ -341,7 +365,7 @@ func (s *Session) reportAt(err error, shown string) {
 	}
 	fmt.Fprintf(s.errs, "kvsh: %s%s\n%s", place, message(err), shown)
 	if h := hint(err); h != "" {
-		fmt.Fprintf(s.errs, "hint: %s\n", h)
+		fmt.Fprintf(s.errs, "hint: %s\n", s.copyable(h))
 	}
 }
 

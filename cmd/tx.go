@@ -13,7 +13,10 @@ func newBegin(s *Session) *cobra.Command {
 		Long: `Begins a transaction: the commands up to commit read one state of the database
 and their own writes, and are written together or not at all. Nobody else has to
 wait meanwhile: if something read here was changed by then, commit says so and
-writes nothing. For the shell and for scripts.`,
+writes nothing. For the shell and for scripts. A command that answers no, as set
+with a condition that does not hold, queues nothing and stops neither the script
+nor the transaction: a stored handler ("kvsh help handler") both decides and
+writes.`,
 		Example:     "kvsh -c 'begin; set a 1; incr visits; commit'\nkvsh -c 'begin; get visits; del user:2; rollback'",
 		Args:        operands(0, 0),
 		Annotations: exits("0, 2 there is one already"),

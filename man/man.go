@@ -25,7 +25,7 @@ type Page struct {
 	Groups   []Group // flags, or the commands below this one
 	Examples string  // lines of a shell
 	Exits    string  // exit codes and what they mean, one a line
-	SeeAlso  []string
+	SeeAlso  []string // commands, or pages with their section, as kvsh-format(5)
 }
 
 // A Group is a section of a page that lists terms with their meaning.
@@ -85,7 +85,10 @@ func (p Page) WriteTo(w io.Writer) (int64, error) {
 			if i == len(p.SeeAlso)-1 {
 				end = ""
 			}
-			fmt.Fprintf(&b, "%s(1)%s\n", escape(strings.ReplaceAll(name, " ", "-")), end)
+			if !strings.HasSuffix(name, ")") {
+				name = strings.ReplaceAll(name, " ", "-") + "(1)"
+			}
+			fmt.Fprintf(&b, "%s%s\n", escape(name), end)
 		}
 	}
 	return b.WriteTo(w)
