@@ -22,9 +22,9 @@ type Page struct {
 	Short    string // one line: what it does
 	Synopsis []string
 	Text     string
-	Groups   []Group // flags, or the commands below this one
-	Examples string  // lines of a shell
-	Exits    string  // exit codes and what they mean, one a line
+	Groups   []Group  // flags, or the commands below this one
+	Examples string   // lines of a shell
+	Exits    string   // exit codes and what they mean, one a line
 	SeeAlso  []string // commands, or pages with their section, as kvsh-format(5)
 }
 
