@@ -107,7 +107,7 @@ var exitRows = []exitRow{
 	{code: 3, line: "kvsh ./good.csv get a", stderr: `good\.csv`},
 
 	// 4: damaged.
-	{code: 4, line: "kvsh bad.kv get a", stderr: `log/0+1: damaged at byte \d+ .*checksum(?s:.*)hint: .*kvsh check`},
+	{code: 4, line: "kvsh bad.kv get a", stderr: `log/0+1: damaged at byte \d+ .*checksum(?s:.*)hint: .*kvsh bad.kv check`},
 	{code: 4, line: "kvsh bad.kv set a 1", stderr: `damaged at byte`},
 	{code: 4, line: "kvsh bad.kv compact", stderr: `damaged at byte`},
 	{code: 4, line: "kvsh check bad.kv", stdout: anything, stderr: `damaged at byte`},
