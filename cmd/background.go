@@ -48,7 +48,7 @@ func dotJobs() []dotCommand {
 	return []dotCommand{
 		{
 			name: ".jobs", short: "What runs in the background",
-			long: `"watch" and "log follow" run there if they end in &, as in: watch user: &
+			long: `"watch" and "log follow" run there if they end in &, as in: watch 'user:*' &
 Their lines appear above the prompt, each with the number of its job. Ctrl-C
 does not end them, leaving the shell does.`,
 			run: dotListJobs,
