@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -199,6 +200,11 @@ func TestShellsRememberAtOnce(t *testing.T) {
 // A closed terminal ends the shell wherever it is, within a moment, as a hangup
 // does; what was run before is in its history.
 func TestShellHangups(t *testing.T) {
+	// Under nohup the shell and what it runs would ignore the hangup, as is right.
+	// What this process watches its children do not inherit as ignored.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	for _, state := range []struct{ name, keys, shows string }{
 		{"an empty line", "", "t.kv>"},
 		{"text", "get a", "t.kv> get a"},
