@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math"
 	"slices"
 )
@@ -30,7 +29,7 @@ func newFences(l *boundList) *fences {
 	f := &fences{shared: first[:n], numbers: make([]uint64, l.n)}
 	for i := range f.numbers {
 		bound, _ := l.bound(i)
-		f.numbers[i] = keyNumber(bound[n:])
+		f.numbers[i] = keyPrefix(bound[n:])
 	}
 	return f
 }
@@ -45,7 +44,7 @@ func (f *fences) find(key []byte) (lo, hi int) {
 		}
 		return len(f.numbers), len(f.numbers)
 	}
-	x := keyNumber(key[n:])
+	x := keyPrefix(key[n:])
 	lo, equal := slices.BinarySearch(f.numbers, x)
 	if !equal {
 		return lo, lo
@@ -56,15 +55,4 @@ func (f *fences) find(key []byte) (lo, hi int) {
 		hi = lo + more
 	}
 	return lo, hi
-}
-
-// keyNumber is the first 8 bytes of a key as a number: of two keys the lesser
-// has no greater one.
-func keyNumber(key []byte) uint64 {
-	if len(key) >= 8 {
-		return binary.BigEndian.Uint64(key)
-	}
-	var b [8]byte
-	copy(b[:], key)
-	return binary.BigEndian.Uint64(b[:])
 }

@@ -218,7 +218,8 @@ func (a *arena) source() source {
 	return &arenaSource{a: a}
 }
 
-// keyPrefix is the first 8 bytes of b as a number that compares as they do.
+// keyPrefix is the first 8 bytes of b as a number that compares as they do: of
+// two keys the lesser has no greater one.
 func keyPrefix(b []byte) uint64 {
 	if len(b) >= 8 {
 		return binary.BigEndian.Uint64(b)
