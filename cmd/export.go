@@ -296,7 +296,9 @@ func writeFile(name string, write func(io.Writer) error) error {
 // to a regular file it says the name of that. The system opens the link, and
 // refuses one that a stranger has put into a folder for everybody.
 func openBehind(name string) (f *os.File, target string, err error) {
-	f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
+	// To append does nothing to a pipe or a device, and keeps what there is of a
+	// file that somebody has open.
+	f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, "", err
 	}
