@@ -110,6 +110,7 @@ func TestEditorVi(t *testing.T) {
 	}
 	d.Type("\r")
 	d.want("third")
+	d.WaitLine("> |") // before it the terminal itself answers Ctrl-C
 	d.Type("a\x1b\x03")
 	d.want("^C")
 	d.WaitLine("> |")
@@ -118,6 +119,7 @@ func TestEditorVi(t *testing.T) {
 	}
 	d.Type("b\r") // a line begins in insert mode
 	d.want("b")
+	d.WaitLine("> |")
 	d.Type("\x1b\x04")
 	d.want("EOF")
 }
