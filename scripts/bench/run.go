@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -197,6 +198,24 @@ func sizeOf(path string) int64 {
 // evict makes the system forget the pages of all files of a database, so that
 // the next to read it reads the disk. The program that reads stays warm.
 func evict(path string) error {
+	return eachFile(path, func(f *os.File) error {
+		if err := f.Sync(); err != nil { // dirty pages would stay
+			return err
+		}
+		return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+	})
+}
+
+// warm makes the system have the pages of all files of a database in memory.
+func warm(path string) error {
+	return eachFile(path, func(f *os.File) error {
+		_, err := io.Copy(io.Discard, f)
+		return err
+	})
+}
+
+// eachFile calls do with each file of a database, opened to be read.
+func eachFile(path string, do func(*os.File) error) error {
 	return filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
@@ -206,10 +225,7 @@ func evict(path string) error {
 			return err
 		}
 		defer f.Close()
-		if err := f.Sync(); err != nil { // dirty pages would stay
-			return err
-		}
-		return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+		return do(f)
 	})
 }
 
