@@ -77,7 +77,7 @@ func (d *desk) want(line string) {
 		if got != line {
 			d.t.Fatalf("ReadLine() = %q, want %q", got, line)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(screentest.Patience):
 		d.t.Fatalf("ReadLine() returned nothing, want %q; screen\n%s", line, d.Screen())
 	}
 }

@@ -60,7 +60,7 @@ func TestPicture(t *testing.T) {
 	term := screentest.Start(t, columns, height, p)
 	term.WaitLine("notes.kv> |")
 	for _, line := range session {
-		term.Type(line + "\r")
+		term.Finish(line + "\r")
 		// Not the prompt that the line is typed behind.
 		term.Wait("the prompt behind "+line, func(s screentest.Screen) bool {
 			return typed(s, line) && strings.HasPrefix(s.Line(), "notes.kv") && strings.HasSuffix(s.Line(), ">")
