@@ -3,6 +3,7 @@
 package screentest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func setLines(t *testing.T, term *Terminal, lines bool) {
 // by one: until then the terminal would keep some of them for itself.
 func TestTypeWaitsForTheProgram(t *testing.T) {
 	term := New(t, 40, 10)
-	for range 100 {
+	for n := range 100 {
 		setLines(t, term, true)
 		typing, typed := make(chan bool), make(chan bool)
 		go func() {
@@ -39,6 +40,12 @@ func TestTypeWaitsForTheProgram(t *testing.T) {
 			term.Type("\x03\x7f\x04x")
 		}()
 		<-typing
+		// Time to be wrong in, and a look at the mode that is too early.
+		mark := fmt.Sprintf("<%d>", n)
+		if _, err := term.TTY.WriteString(mark); err != nil {
+			t.Fatal(err)
+		}
+		term.WaitOutput(mark)
 		setLines(t, term, false)
 		if _, err := term.TTY.WriteString(pastesOn); err != nil {
 			t.Fatal(err)
@@ -95,7 +102,7 @@ func TestFinish(t *testing.T) {
 		t.Errorf("behind the end of the line lineEnded() = %v and lineBegun() = %v, want the first alone", ended, ok)
 	}
 	show(pastesOn + "> ")
-	if s := <-shown; s.Rows[s.Row-1] != "answer" {
+	if s := <-shown; !slices.Contains(s.Rows, "answer") {
 		t.Errorf("WaitLine() behind Finish saw the line before:\n%s", s)
 	}
 	if ended, ok := begun(); !ended || !ok {
