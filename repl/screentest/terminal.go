@@ -220,6 +220,20 @@ func (term *Terminal) Output() string {
 	return string(term.out)
 }
 
+// Provoke types keys, waits until the program has answered them with more of
+// what it may have written before, and returns the output up to then.
+func (term *Terminal) Provoke(keys, answer string) string {
+	term.t.Helper()
+	had := strings.Count(term.Output(), answer)
+	term.Type(keys)
+	var out string
+	term.await("output "+answer, func() bool {
+		out = string(term.out)
+		return strings.Count(out, answer) > had
+	})
+	return out
+}
+
 // Screen is what is to be seen now.
 func (term *Terminal) Screen() Screen {
 	term.mu.Lock()
@@ -232,7 +246,8 @@ func (term *Terminal) screen() Screen {
 	out := string(term.out[:whole(string(term.out))])
 	from := 0
 	for _, s := range term.sizes[1:] {
-		to := min(max(s.from, from), len(out))
+		// The size may have changed while a sequence was on its way.
+		to := max(whole(out[:min(s.from, len(out))]), from)
 		e.write(out[from:to])
 		e.resize(s.columns, s.rows)
 		from = to
