@@ -67,9 +67,11 @@ func TestPicture(t *testing.T) {
 		})
 	}
 	term.Type(begun)
-	seen := term.Wait("a hint", func(s screentest.Screen) bool {
+	term.Wait("a hint", func(s screentest.Screen) bool {
 		return strings.Contains(s.Line(), begun+hinted)
 	})
+	term.Provoke("\x00", "\a") // behind which nothing more of it comes
+	seen := term.Screen()
 
 	got := draw(seen, columns)
 	if *update {
