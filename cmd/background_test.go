@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 func TestShellBackground(t *testing.T) {
 	term, p := atShell(t)
 	do(t, term, "set a 1", "OK rev 1")
-	term.Type("watch --from 1 &\r")
+	term.Finish("watch --from 1 &\r")
 	term.WaitText("[1] watch --from 1")
 	term.Wait("the change in the background", func(s screentest.Screen) bool {
 		return s.Line() == "t.kv>" && s.Row > 0 && strings.HasPrefix(s.Rows[s.Row-1], "[1]") && strings.Contains(s.Rows[s.Row-1], "set  a")
@@ -35,23 +36,23 @@ func TestShellBackground(t *testing.T) {
 		kvshOutput(t, p.Args[1], "set", key, "世")
 		above(key, "t.kv> get a", 10)
 	}
-	term.Type("\r")
+	term.Finish("\r")
 	term.WaitText("t.kv> get a\n1\n")
 	term.WaitLine("t.kv> |")
-	term.Type("set k &\r") // where it is a value
+	term.Finish("set k &\r") // where it is a value
 	above("k", "t.kv>", 6)
 	do(t, term, "get k", "&")
-	term.Type("log follow -m jsonl --from 1 --limit 1 &\r")
+	term.Finish("log follow -m jsonl --from 1 --limit 1 &\r")
 	term.WaitText("[2] done")
 	do(t, term, ".jobs", "[1] watch --from 1")
-	term.Type("\x03")
+	term.Finish("\x03")
 	term.WaitLine("t.kv> |")
 	do(t, term, ".jobs", "[1] watch --from 1") // Ctrl-C is for the line
 	do(t, term, ".stop 2", `hint: ".jobs" lists them`)
-	term.Type(".stop 1\r")
+	term.Finish(".stop 1\r")
 	term.WaitText("[1] stopped")
 	term.WaitLine("t.kv> |")
-	term.Type("\x0c.jobs\r")
+	term.Finish("\x0c.jobs\r")
 	term.Wait("no job", func(s screentest.Screen) bool {
 		return s.Rows[0] == "t.kv> .jobs" && s.Rows[1] == "t.kv>" && s.Row == 1
 	})
@@ -82,26 +83,27 @@ func TestShellBackgroundEnds(t *testing.T) {
 	p.Args[1] = "-dmem:"
 	term := screentest.Start(t, 60, 16, p)
 	term.WaitLine("mem:> |")
-	term.Type("watch &\r")
+	term.Finish("watch &\r")
 	term.WaitText("[1] watch")
 	last := 0
 	for ; !strings.Contains(term.Output(), "set  seen"); last++ { // the watch begins at some moment
-		term.Type(fmt.Sprintf("set seen %d\r", last+1))
+		term.Finish(fmt.Sprintf("set seen %d\r", last+1))
 		term.WaitText(fmt.Sprintf("OK rev %d", last+1))
 		term.WaitLine("mem:> |")
 	}
 	for range 3 {
-		term.Type("watch &\r")
+		term.Finish("watch &\r")
 	}
 	term.WaitText("[4] watch")
-	term.Type(".stop 2 3\r")
+	term.Finish(".stop 2 3\r")
 	term.WaitText("[3] stopped")
 	term.WaitLine("mem:> |")
-	term.Type("get seen\r")
+	term.Finish("get seen\r")
 	term.Wait("the value", func(s screentest.Screen) bool {
-		return s.Line() == "mem:>" && s.Row > 0 && s.Rows[s.Row-1] == fmt.Sprint(last)
+		i := slices.Index(s.Rows, "mem:> get seen") // what is watched may come between it and the prompt
+		return i >= 0 && s.Row > i+1 && s.Rows[i+1] == fmt.Sprint(last) && s.Line() == "mem:>"
 	})
-	term.Type("exit\r")
+	term.Finish("exit\r")
 	if err := p.Wait(); err != nil {
 		t.Errorf("the shell ended with %v, want nil", err)
 	}
@@ -113,17 +115,17 @@ func TestShellVi(t *testing.T) {
 	term, _ := atShell(t)
 	do(t, term, ".keys", "emacs")
 	do(t, term, ".keys ed", `hint: usage: .keys [vi|emacs]`)
-	term.Type(".keys vi\r")
+	term.Finish(".keys vi\r")
 	term.Wait("a prompt", func(s screentest.Screen) bool { return s.Line() == "t.kv>" && s.Rows[s.Row-1] == "t.kv> .keys vi" })
-	term.Type("set a 1 2\x1bdBAx\r")
+	term.Finish("set a 1 2\x1bdBAx\r")
 	term.WaitText("OK rev 1")
 	do(t, term, "get a", "2x")
 	do(t, term, ".keys", "vi")
-	term.Type("\x1bccclear\r")
+	term.Finish("\x1bccclear\r")
 	term.WaitText("[y/N]")
-	term.Type("n\x1bsy\r") // an answer is a line too
+	term.Finish("n\x1bsy\r") // an answer is a line too
 	term.WaitText("OK rev 2")
-	term.Type(".keys emacs\r")
+	term.Finish(".keys emacs\r")
 	term.WaitLine("t.kv> |")
 	term.Type("abc\x1bb")
 	term.WaitLine("t.kv> |abc")

@@ -18,7 +18,7 @@ func many(t *testing.T, term *screentest.Terminal, n int) {
 	for i := 1; i <= n; i++ {
 		line += fmt.Sprintf(" k%02d v", i)
 	}
-	term.Type(line + "\r")
+	term.Finish(line + "\r")
 	term.WaitText("OK rev 1")
 	term.WaitLine("t.kv> |")
 }
@@ -76,10 +76,10 @@ func TestShellPagerIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(t, term, ".pager sh "+waits+"; .mode", "auto")
-	term.Type("get big\r")
+	term.Finish("get big\r")
 	term.WaitText("\nready\n")
-	term.Type("\x03")
-	term.Type("x\r")
+	term.TypeNow("\x03")
+	term.TypeNow("x\r")
 	term.WaitLine("t.kv> |")
 	if s := strings.Join(term.Screen().Rows, "\n"); strings.Contains(s, "interrupted") || strings.Contains(s, "kvsh:") {
 		t.Errorf("a pager that was interrupted and left leaves\n%s", s)
@@ -94,10 +94,10 @@ func TestShellPagesWithLess(t *testing.T) {
 	}
 	term, _ := atShell(t, "PAGER=", "LESS=")
 	many(t, term, 40)
-	term.Type("list\r")
+	term.Finish("list\r")
 	term.WaitText("k14")
 	term.Wait("the prompt of less", func(s screentest.Screen) bool { return s.Line() == ":" })
-	term.Type("q")
+	term.TypeNow("q")
 	term.WaitLine("t.kv> |")
 	do(t, term, "get k40", "v")
 }
@@ -132,9 +132,9 @@ func TestShellReadsRC(t *testing.T) {
 func TestShellEditsLastCommand(t *testing.T) {
 	term, _ := atShell(t, "VISUAL=sed -i s/one/two/")
 	do(t, term, "set k one", "OK rev 1")
-	term.Type(".edit\r")
+	term.Finish(".edit\r")
 	term.WaitLine("t.kv> set k two|")
-	term.Type("\r")
+	term.Finish("\r")
 	term.WaitText("OK rev 2")
 	do(t, term, "get k", "two")
 	do(t, term, ".history set", ".history set")
@@ -143,7 +143,7 @@ func TestShellEditsLastCommand(t *testing.T) {
 	term.WaitLine("t.kv> .unalias |")
 	term.Type("\x15.mode js\t")
 	term.WaitText("jsonl")
-	term.Type("\x07\x15.mode csv\r")
+	term.Finish("\x07\x15.mode csv\r")
 	term.WaitLine("t.kv> |")
 	do(t, term, "get -m raw k", "two")
 	do(t, term, "count", "1")
@@ -152,8 +152,8 @@ func TestShellEditsLastCommand(t *testing.T) {
 // The mark of an error stands below its word, as the person typed the line.
 func TestShellMarksTheWord(t *testing.T) {
 	term, _ := atShell(t)
-	term.Type("list --limit x\r")
+	term.Finish("list --limit x\r")
 	term.WaitText("  list --limit x\n               ^\n")
-	term.Type("  get 世 --bad\r")
+	term.Finish("  get 世 --bad\r")
 	term.WaitText("    get 世 --bad\n           ^")
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,7 +40,7 @@ func atShell(t *testing.T, environment ...string) (*screentest.Terminal, *exec.C
 // do types a command and waits for the prompt behind what it says last.
 func do(t *testing.T, term *screentest.Terminal, line, says string) {
 	t.Helper()
-	term.Type(line + "\r")
+	term.Finish(line + "\r")
 	term.Wait(says+" and a prompt", func(s screentest.Screen) bool {
 		return s.Row > 0 && strings.HasPrefix(s.Line(), "t.kv") && strings.HasSuffix(s.Line(), ">") && s.Rows[s.Row-1] == says
 	})
@@ -55,21 +56,21 @@ func TestShellCommands(t *testing.T) {
 	do(t, term, "bogus", `hint: "help" lists the commands`)
 	term.Type("get 'user:1\r")
 	term.WaitLine("    … |")
-	term.Type("\x03")
+	term.Finish("\x03")
 	term.WaitLine("t.kv> |")
-	term.Type("begin\r")
+	term.Finish("begin\r")
 	term.WaitLine("t.kv(tx:0)> |")
-	term.Type("set a 1\r")
+	term.Finish("set a 1\r")
 	term.WaitLine("t.kv(tx:1)> |")
-	term.Type("exit\r")
+	term.Finish("exit\r")
 	term.WaitText("leave and discard 1 queued write? [y/N]")
-	term.Type("n\r")
+	term.Finish("n\r")
 	term.WaitLine("t.kv(tx:1)> |")
 	term.Type("\x0c")
 	term.Wait("only the prompt", func(s screentest.Screen) bool { return s.Row == 0 && s.Rows[0] == "t.kv(tx:1)>" })
-	term.Type("\x04")
+	term.Finish("\x04")
 	term.WaitText("leave and discard 1 queued write? [y/N]")
-	term.Type("\x04") // the second time it is meant
+	term.Finish("\x04") // the second time it is meant
 	if err := p.Wait(); err != nil {
 		t.Errorf("the shell ended with %v, want nil", err)
 	}
@@ -80,14 +81,14 @@ func TestShellCommands(t *testing.T) {
 func TestShellAsks(t *testing.T) {
 	term, _ := atShell(t)
 	do(t, term, "set a 1", "OK rev 1")
-	term.Type("clear\r")
+	term.Finish("clear\r")
 	term.Wait("a question", func(s screentest.Screen) bool { return strings.HasSuffix(s.Line(), "[y/N]") })
-	term.Type("'\r") // no quote of a command
+	term.Finish("'\r") // no quote of a command
 	term.WaitText("kvsh: clear: not done")
 	term.WaitLine("t.kv> |")
-	term.Type("clear\r")
+	term.Finish("clear\r")
 	term.Wait("a question", func(s screentest.Screen) bool { return strings.HasSuffix(s.Line(), "[y/N]") })
-	term.Type("y\r")
+	term.Finish("y\r")
 	term.WaitText("OK rev 2")
 }
 
@@ -95,7 +96,7 @@ func TestShellAsks(t *testing.T) {
 func TestShellInterruptsCommand(t *testing.T) {
 	term, p := atShell(t)
 	do(t, term, "set a 1", "OK rev 1")
-	term.Type("watch\r")
+	term.Finish("watch\r")
 	for n := 2; ; n++ { // the watch begins at some moment
 		set := exec.Command("kvsh", p.Args[1], "set", "seen", "by-watch")
 		if out, err := set.CombinedOutput(); err != nil {
@@ -108,7 +109,7 @@ func TestShellInterruptsCommand(t *testing.T) {
 			t.Fatalf("watch shows nothing:\n%s", term.Screen())
 		}
 	}
-	term.Type("\x03")
+	term.TypeNow("\x03")
 	term.WaitLine("t.kv> |")
 	do(t, term, "get a", "1")
 }
@@ -123,22 +124,26 @@ func TestShellSuspends(t *testing.T) {
 	p.Path, p.Args = bash, []string{bash, "--norc", "--noprofile", "-i"}
 	term := screentest.Start(t, 60, 16, p)
 	term.WaitLine("$ |")
-	for range 2 {
+	// In a program that bash runs typed text shows, and lines are lines.
+	cooked := func(n int) {
+		t.Helper()
+		term.Type(fmt.Sprintf("clear; echo look %d; stty -a | grep -o -- '-*icanon'\r", n))
+		term.Wait("the mode of the terminal", func(s screentest.Screen) bool {
+			return s.Rows[0] == fmt.Sprint("look ", n) && s.Rows[1] == "icanon" && s.Line() == "$"
+		})
+	}
+	for n := range 2 {
 		term.Type("kvsh t.kv\r")
 		term.WaitLine("t.kv> |")
 		term.Type("get 世\x1b[D\x1a")
 		term.WaitText("Stopped")
 		term.WaitLine("$ |")
-		term.Type("stty -a | grep -o -- '-*icanon'\r") // typed text shows, and lines are lines
-		term.WaitText("\nicanon\n$")
+		cooked(2 * n)
 		term.Type("fg\r")
 		term.WaitLine("t.kv> get |世")
 		term.Type("\x15\x0bexit\r")
 		term.WaitLine("$ |")
-		term.Type("clear; stty -a | grep -o -- '-*icanon'\r")
-		term.WaitText("icanon\n$")
-		term.Type("\x0c")
-		term.WaitLine("$ |")
+		cooked(2*n + 1)
 	}
 }
 
@@ -204,14 +209,14 @@ func TestShellColours(t *testing.T) {
 	term.Type(" 'a b' 1")
 	term.WaitOutput("\x1b[32m'a b'")
 	term.WaitOutput("\x1b[33m1")
-	term.Type("\r")
+	term.Finish("\r")
 	term.WaitText("OK rev 1")
 	term.WaitLine("t.kv> |")
 	term.Type("set 'a")
 	term.WaitLine("t.kv> set 'a| b' 1")
 	term.Type("\x1bf")
 	term.WaitLine("t.kv> set 'a b|' 1")
-	term.Type("\x05\x7f2\r")
+	term.Finish("\x05\x7f2\r")
 	term.WaitText("OK rev 2")
 	term.WaitLine("t.kv> |")
 	term.Type("bogus")
@@ -226,7 +231,7 @@ func TestShellEditsLine(t *testing.T) {
 	term, _ := atShell(t, "VISUAL=sed -i 's/one/two/;$a # more'")
 	term.Type("set k one\x18\x05")
 	term.Wait("the edited line", func(s screentest.Screen) bool { return strings.HasSuffix(s.Line(), "# more") })
-	term.Type("\r")
+	term.Finish("\r")
 	term.WaitText("OK rev 1")
 	do(t, term, "get k", "two")
 	// What is typed meanwhile is the editor's, also when it reads it later.
@@ -234,7 +239,7 @@ func TestShellEditsLine(t *testing.T) {
 	reading, _ := atShell(t, `VISUAL=f() { echo ready; until [ -e `+signal+` ]; do :; done; read -r x; echo "$x" >"$1"; }; f`)
 	reading.Type("\x18\x05")
 	reading.WaitText("ready")
-	reading.Type("exists\rk")
+	reading.TypeNow("exists\rk")
 	reading.WaitText("exists\nk")
 	if err := os.WriteFile(signal, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func TestShellPaste(t *testing.T) {
 	if err := exec.Command("kvsh", p.Args[1], "exists", "first").Run(); err == nil {
 		t.Error("a command of the paste ran before Enter")
 	}
-	term.Type("\r")
+	term.Finish("\r")
 	term.WaitText("OK rev 2")
 	term.WaitLine("t.kv> |")
 	if got := kvshOutput(t, p.Args[1], "get", "k"); got != value {
@@ -59,13 +59,18 @@ func TestShellTypeAheadOfCommand(t *testing.T) {
 	term, _ := atShell(t)
 	do(t, term, "set a 1", "OK rev 1")
 	signal := filepath.Join(t.TempDir(), "go")
-	term.Type("get a | { echo ready; until [ -e " + signal + " ]; do sleep 0.01; done; }\r")
+	term.Finish("get a | { echo ready; until [ -e " + signal + " ]; do sleep 0.01; done; }\r")
 	term.WaitText("\nready")
-	term.Type("get a\rget ")
+	term.TypeNow("get a\rget ")
 	if err := os.WriteFile(signal, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	term.WaitText("t.kv> get a\n1\n")
+	term.WaitLine("t.kv> get |")
+	// What stands behind Enter is for the program that the line runs, also when
+	// it was there before the shell read that Enter.
+	term.Finish("\x15.shell read x && echo \"[$x]\"\nfor the program\nget ")
+	term.WaitText("\n[for the program]\n")
 	term.WaitLine("t.kv> get |")
 }
 
@@ -85,12 +90,12 @@ func TestShellSuspendsCommand(t *testing.T) {
 	do(t, term, "set a 1", "OK rev 1")
 	term.Type("watch --from 1\r")
 	term.WaitText("set  a")
-	term.Type("\x1a")
+	term.TypeNow("\x1a")
 	term.WaitText("Stopped")
 	term.WaitLine("$ |")
 	term.Type("kvsh t.kv set b 2; fg\r") // which is not locked out by the shell
 	term.WaitText("set  b")
-	term.Type("\x03")
+	term.TypeNow("\x03")
 	term.WaitLine("t.kv> |")
 	do(t, term, "get b", "2")
 }
@@ -104,9 +109,9 @@ func TestShellTerm(t *testing.T) {
 		}
 		term := screentest.Start(t, 60, 16, p)
 		term.WaitText("t.kv>")
-		term.Type("mset a 1 b 2\rlist -l\rget none\rbogus\rget 'a\r'\rclear\rn\r")
+		term.TypeNow("mset a 1 b 2\rlist -l\rget none\rbogus\rget 'a\r'\rclear\rn\r")
 		term.WaitText("kvsh: clear: not done")
-		term.Type("\x04")
+		term.TypeNow("\x04")
 		if err := p.Wait(); err != nil {
 			t.Errorf("%s: the shell ended with %v, want nil", environment, err)
 		}
@@ -129,7 +134,7 @@ func TestShellNoColour(t *testing.T) {
 		term.WaitText("\n> aa")
 		term.Type("\x07\x15\x12mset")
 		term.WaitLine("(search) mset: |mset aa 1 ab 2")
-		term.Type("\x07list -l\r")
+		term.Finish("\x07list -l\r")
 		term.WaitText("\nab")
 		coloured := colour.MatchString(term.Output())
 		if want := environment == "NO_COLOR="; coloured != want {
@@ -146,19 +151,19 @@ func TestShellNarrow(t *testing.T) {
 	term.Wait("the line on two rows", func(s screentest.Screen) bool {
 		return s.Row > 0 && s.Rows[s.Row-1] == "t.kv> set user:1 012" && s.Line() == "3456789" && s.Column == 7
 	})
-	term.Type("\r")
+	term.Finish("\r")
 	term.WaitText("OK rev 1")
 	term.WaitLine("t.kv> |")
 	term.Type("get us\t")
 	term.WaitLine("t.kv> get user:1 |")
-	term.Type("\r")
+	term.Finish("\r")
 	term.WaitText("0123456789\n")
 	term.WaitLine("t.kv> |")
 	term.Type("snap\t")
 	term.WaitLine("t.kv> snapshot |")
 	term.Type("\t")
 	term.Wait("a menu", hasMenu)
-	term.Type("\x03")
+	term.Finish("\x03")
 	term.WaitLine("t.kv> |")
 }
 
@@ -169,11 +174,11 @@ func TestShellsRememberAtOnce(t *testing.T) {
 	one, _ := atShell(t, "XDG_STATE_HOME="+state)
 	two, _ := atShell(t, "XDG_STATE_HOME="+state)
 	for i := range commands {
-		one.Type(fmt.Sprintf("exists 'one\rof %d'\r", i))
-		two.Type(fmt.Sprintf("exists 'two\rof %d'\r", i))
+		one.TypeNow(fmt.Sprintf("exists 'one\rof %d'\r", i))
+		two.TypeNow(fmt.Sprintf("exists 'two\rof %d'\r", i))
 	}
 	for _, term := range []*screentest.Terminal{one, two} {
-		term.Type("bogus\r") // and so all before it was run
+		term.TypeNow("bogus\r") // and so all before it was run
 		term.WaitText("unknown command")
 	}
 	b, err := os.ReadFile(filepath.Join(state, "kvsh", "history"))

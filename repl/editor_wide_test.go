@@ -149,10 +149,10 @@ func TestEditorLongLineCost(t *testing.T) {
 	// What a key costs, which it has done when the screen shows it.
 	cost := func(name, keys string, most int, done func(Screen) bool) {
 		t.Helper()
-		before := len(d.Output())
+		before := len(d.settled())
 		d.Type(keys)
 		d.Wait("what "+name+" does", done)
-		if n := len(d.Output()) - before; n > most {
+		if n := len(d.settled()) - before - len(bell); n > most {
 			t.Errorf("%s wrote %d bytes, want at most %d", name, n, most)
 		}
 	}

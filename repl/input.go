@@ -19,7 +19,8 @@ const escapeTimeout = 50 * time.Millisecond
 // An input is the Stdin of the library: it reads a terminal and yields keys, a
 // rune in UTF-8 each. It reads nothing behind a key of which what follows may
 // be meant for another program until proceed is called, and it yields keyIdle
-// when the reader would have to wait.
+// when the reader would have to wait. So it takes a byte at a time, also of
+// what was typed ahead; only what begins within a paste comes in larger pieces.
 type input struct {
 	fd    int
 	alarm [2]int // a pipe: a byte in it interrupts the wait
@@ -160,14 +161,18 @@ func (in *input) fill() error {
 		return in.wakened()
 	}
 	in.idle = false
-	n, err = unix.Read(in.fd, in.buffer)
+	buffer := in.buffer[:1]
+	if in.decoder.pasting {
+		buffer = in.buffer
+	}
+	n, err = unix.Read(in.fd, buffer)
 	switch {
 	case err == unix.EINTR || err == unix.EAGAIN:
 		return nil
 	case err != nil || n <= 0:
 		return io.EOF // a terminal that is gone
 	}
-	in.keys = in.decoder.feed(in.keys, in.buffer[:n])
+	in.keys = in.decoder.feed(in.keys, buffer[:n])
 	return nil
 }
 

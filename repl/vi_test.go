@@ -110,7 +110,6 @@ func TestEditorVi(t *testing.T) {
 	}
 	d.Type("\r")
 	d.want("third")
-	d.WaitLine("> |") // before it the terminal itself answers Ctrl-C
 	d.Type("a\x1b\x03")
 	d.want("^C")
 	d.WaitLine("> |")

@@ -20,10 +20,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a screen may take to become as expected. It is long, for
+// Patience is how long a screen may take to become as expected. It is long, for
 // machines that do other things too; nothing waits that long in a test that
 // passes.
-const patience = 30 * time.Second
+const Patience = 2 * time.Minute
 
 // A Terminal is a pseudo-terminal with somebody in front of it.
 type Terminal struct {
@@ -36,6 +36,10 @@ type Terminal struct {
 	out     []byte // all that was written
 	sizes   []size // and what the size was, from where on
 	closed  bool   // nothing more comes
+
+	// Of Finish: the line that was finished ends behind this place of out, which
+	// the program shows by letting the terminal mark pastes no more; -1 before.
+	finished int
 }
 
 type size struct {
@@ -53,7 +57,7 @@ func New(t *testing.T, columns, rows int) *Terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	term := &Terminal{TTY: tty, t: t, person: person, sizes: []size{{0, columns, rows}}}
+	term := &Terminal{TTY: tty, t: t, person: person, sizes: []size{{0, columns, rows}}, finished: -1}
 	term.changed = sync.NewCond(&term.mu)
 	term.setSize(columns, rows)
 	go term.read()
@@ -98,15 +102,21 @@ func unblocked(f *os.File) (*os.File, error) {
 
 func (term *Terminal) setSize(columns, rows int) {
 	term.t.Helper()
+	term.control(func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(columns), Row: uint16(rows)})
+	})
+}
+
+// control asks the terminal for something, or tells it.
+func (term *Terminal) control(do func(fd int) error) {
+	term.t.Helper()
 	conn, err := term.person.SyscallConn()
 	if err != nil {
 		term.t.Fatal(err)
 	}
-	var setErr error
-	err = conn.Control(func(fd uintptr) {
-		setErr = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(columns), Row: uint16(rows)})
-	})
-	if err := errors.Join(err, setErr); err != nil {
+	var doErr error
+	err = conn.Control(func(fd uintptr) { doErr = do(int(fd)) })
+	if err := errors.Join(err, doErr); err != nil {
 		term.t.Fatal(err)
 	}
 }
@@ -127,12 +137,68 @@ func (term *Terminal) read() {
 	}
 }
 
-// Type types text or keys.
+// Type types keys for a program that edits a line. It waits until the terminal
+// hands on every key as it is, and until the line before has come to its end if
+// that was typed with Finish. Any earlier the terminal might answer Ctrl-C and
+// others by itself, as it does while a command runs: see TypeNow.
 func (term *Terminal) Type(keys string) {
+	term.t.Helper()
+	term.await("a program that edits a line", func() bool { return term.lineBegun() && term.isRaw() })
+	term.TypeNow(keys)
+}
+
+// Finish types keys of which the last ends a line, as Enter does, or Ctrl-C. What
+// is waited for from now on counts only once the line has ended, so that nothing
+// which stood on the screen before is taken for it. The program must be one that
+// has pastes marked while it edits a line.
+func (term *Terminal) Finish(keys string) {
+	term.t.Helper()
+	term.await("a program that edits a line", func() bool { return term.lineBegun() && term.isRaw() })
+	term.mu.Lock()
+	term.finished = len(term.out)
+	term.mu.Unlock()
+	term.TypeNow(keys)
+}
+
+// TypeNow types keys at once, whatever the terminal makes of them: for a command
+// that runs and does not edit a line, or to type ahead of what comes behind it.
+func (term *Terminal) TypeNow(keys string) {
 	term.t.Helper()
 	if _, err := term.person.WriteString(keys); err != nil {
 		term.t.Fatal(err)
 	}
+}
+
+// The codes by which a program has the terminal mark pastes, as line editors do
+// while they read, and not.
+const (
+	pastesOn  = "\x1b[?2004h"
+	pastesOff = "\x1b[?2004l"
+)
+
+// lineEnded reports whether the line that Finish finished has come to its end.
+func (term *Terminal) lineEnded() bool {
+	return term.finished < 0 || bytes.Contains(term.out[term.finished:], []byte(pastesOff))
+}
+
+// lineBegun reports whether there is another line behind that.
+func (term *Terminal) lineBegun() bool {
+	if term.finished < 0 {
+		return true
+	}
+	_, after, ended := bytes.Cut(term.out[term.finished:], []byte(pastesOff))
+	return ended && bytes.Contains(after, []byte(pastesOn))
+}
+
+// isRaw reports whether the terminal hands on keys one by one.
+func (term *Terminal) isRaw() bool {
+	raw := false
+	term.control(func(fd int) error {
+		mode, err := unix.IoctlGetTermios(fd, getMode)
+		raw = err == nil && mode.Lflag&unix.ICANON == 0
+		return err
+	})
+	return raw
 }
 
 // Hangup closes the terminal, as a window that is closed.
@@ -154,6 +220,20 @@ func (term *Terminal) Output() string {
 	return string(term.out)
 }
 
+// Provoke types keys, waits until the program has answered them with more of
+// what it may have written before, and returns the output up to then.
+func (term *Terminal) Provoke(keys, answer string) string {
+	term.t.Helper()
+	had := strings.Count(term.Output(), answer)
+	term.Type(keys)
+	var out string
+	term.await("output "+answer, func() bool {
+		out = string(term.out)
+		return strings.Count(out, answer) > had
+	})
+	return out
+}
+
 // Screen is what is to be seen now.
 func (term *Terminal) Screen() Screen {
 	term.mu.Lock()
@@ -166,7 +246,8 @@ func (term *Terminal) screen() Screen {
 	out := string(term.out[:whole(string(term.out))])
 	from := 0
 	for _, s := range term.sizes[1:] {
-		to := min(max(s.from, from), len(out))
+		// The size may have changed while a sequence was on its way.
+		to := max(whole(out[:min(s.from, len(out))]), from)
 		e.write(out[from:to])
 		e.resize(s.columns, s.rows)
 		from = to
@@ -179,25 +260,37 @@ func (term *Terminal) screen() Screen {
 // message.
 func (term *Terminal) Wait(what string, ok func(Screen) bool) Screen {
 	term.t.Helper()
-	timer := time.AfterFunc(patience, func() {
-		term.mu.Lock()
-		defer term.mu.Unlock()
-		term.changed.Broadcast()
-	})
-	defer timer.Stop()
-	deadline := time.Now().Add(patience)
-	term.mu.Lock()
-	defer term.mu.Unlock()
-	for {
-		s := term.screen()
+	var s Screen
+	term.await(what, func() bool {
+		if !term.lineEnded() {
+			return false
+		}
+		s = term.screen()
 		if s.Unknown != "" {
 			term.t.Fatalf("the program sent %q, which is no code for every terminal", s.Unknown)
 		}
-		if ok(s) {
-			return s
-		}
-		if term.closed || !time.Now().Before(deadline) {
-			term.t.Fatalf("the screen should show %s, it shows\n%s\noutput ends %q", what, s, term.out[max(len(term.out)-300, 0):])
+		return ok(s)
+	})
+	return s
+}
+
+// await waits until something is so, which is asked under the lock, now and
+// whenever the program has written something.
+func (term *Terminal) await(what string, so func() bool) {
+	term.t.Helper()
+	late := false
+	timer := time.AfterFunc(Patience, func() {
+		term.mu.Lock()
+		defer term.mu.Unlock()
+		late = true
+		term.changed.Broadcast()
+	})
+	defer timer.Stop()
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	for !so() {
+		if term.closed || late {
+			term.t.Fatalf("the terminal should show %s, it shows\n%s\noutput ends %q", what, term.screen(), term.out[max(len(term.out)-300, 0):])
 		}
 		term.changed.Wait()
 	}

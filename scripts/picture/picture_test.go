@@ -60,16 +60,18 @@ func TestPicture(t *testing.T) {
 	term := screentest.Start(t, columns, height, p)
 	term.WaitLine("notes.kv> |")
 	for _, line := range session {
-		term.Type(line + "\r")
+		term.Finish(line + "\r")
 		// Not the prompt that the line is typed behind.
 		term.Wait("the prompt behind "+line, func(s screentest.Screen) bool {
 			return typed(s, line) && strings.HasPrefix(s.Line(), "notes.kv") && strings.HasSuffix(s.Line(), ">")
 		})
 	}
 	term.Type(begun)
-	seen := term.Wait("a hint", func(s screentest.Screen) bool {
+	term.Wait("a hint", func(s screentest.Screen) bool {
 		return strings.Contains(s.Line(), begun+hinted)
 	})
+	term.Provoke("\x00", "\a") // behind which nothing more of it comes
+	seen := term.Screen()
 
 	got := draw(seen, columns)
 	if *update {
