@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -92,13 +93,13 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 	if info.Stamp != 0 {
 		info.Time = info.Stamp.Time().UTC()
 	}
-	left := 0
-	_, err = (&dbTx{txCore: core}).walkOnce(ctx, &iterOptions{keysOnly: true}, &left, false, func(v *version) bool {
+	left := math.MaxInt
+	_, err = (&dbTx{txCore: core}).walkOnce(ctx, &iterOptions{keysOnly: true}, &left, visitor{one: func(v *version) bool {
 		info.Keys++
 		info.KeyBytes += int64(len(userKey(v.key)))
 		info.ValueBytes += int64(v.size)
 		return true
-	})
+	}})
 	if err == nil && !info.Snapshot {
 		err = info.files(db)
 	}

@@ -23,28 +23,20 @@ type visible struct {
 	table   *tableIter // src, if it is one: most scans end in a single table
 	at      Rev
 	now     int64
-	plain   bool     // what is left of the block of table is visible, all of it
-	v       *version // cur, but for a table
+	v       *version // cur
 	key     []byte   // the key that is decided, if any; a slice of src
 	decided bool
+	plain   plainRun // what src yields next that is visible, all of it
 }
 
-func (s *visible) cur() *version {
-	if s.table != nil {
-		return &s.table.v
-	}
-	return s.v
-}
-
-func (s *visible) err() error { return s.src.err() }
-func (s *visible) close()     { s.src.close() }
+func (s *visible) cur() *version { return s.v }
+func (s *visible) err() error    { return s.src.err() }
+func (s *visible) close()        { s.src.close() }
 
 func (s *visible) next() bool {
-	if s.plain {
-		if s.table.more() {
-			return s.table.next()
-		}
-		s.plain, s.key = false, s.table.v.key
+	if s.plain.n > 0 {
+		s.skip(1)
+		return true
 	}
 	for v := s.step(); v != nil; v = s.step() {
 		if v.rev > s.at || s.decided && bytes.Equal(v.key, s.key) {
@@ -52,16 +44,18 @@ func (s *visible) next() bool {
 		}
 		s.key, s.decided = v.key, true
 		if !v.deleted && !v.expired(s.now) {
-			if s.table == nil {
-				s.v = v
-			} else {
-				// Of one revision there are no two versions of a key.
-				s.plain = s.table.uniform
-			}
+			// Of one revision there are no two versions of a key.
+			s.v, s.plain = v, ahead(s.src, nil)
 			return true
 		}
 	}
 	return false
+}
+
+// skip goes over n versions of plain, to the last of them.
+func (s *visible) skip(n int) {
+	s.plain.skip(n)
+	s.key = s.v.key
 }
 
 // step is the next version of src, or nil. For a table it goes no way through

@@ -54,6 +54,11 @@ func (m *memtable) get(ikey []byte, at Rev) (version, bool) {
 // versions returns those of keys in the range with a revision of at most at,
 // sorted as tables are.
 func (m *memtable) versions(o *iterOptions, at Rev) []version {
+	return m.collect(nil, m.inRange(o), o, at)
+}
+
+// inRange returns the keys in a range, in order. Nobody changes them any more.
+func (m *memtable) inRange(o *iterOptions) []string {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	for len(m.fresh) > 0 { // again if others came, or prepend put all of them anew
@@ -66,22 +71,77 @@ func (m *memtable) versions(o *iterOptions, at Rev) []version {
 		lo = sort.SearchStrings(m.sorted, string(o.lo))
 	}
 	if o.hi != nil {
-		hi = sort.SearchStrings(m.sorted, string(o.hi))
+		hi = max(lo, sort.SearchStrings(m.sorted, string(o.hi)))
 	}
-	var out []version
-	for i := lo; i < hi; i++ {
-		key := m.sorted[i]
-		vs := m.keys[key]
-		if o.match != nil && !o.match(userKey(vs[0].key)) {
+	return m.sorted[lo:hi]
+}
+
+// collect appends the versions of some keys with a revision of at most at to vs.
+func (m *memtable) collect(vs []version, keys []string, o *iterOptions, at Rev) []version {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, key := range keys {
+		all := m.keys[key]
+		if o.match != nil && !o.match(userKey(all[0].key)) {
 			continue
 		}
-		for j := len(vs) - 1; j >= 0; j-- {
-			if vs[j].rev <= at {
-				out = append(out, vs[j])
+		for i := len(all) - 1; i >= 0; i-- {
+			if all[i].rev <= at {
+				vs = append(vs, all[i])
 			}
 		}
 	}
-	return out
+	return vs
+}
+
+// source yields what versions returns, and looks at no more keys than it has to:
+// most scans end long before the range does. Nothing older may be put below the
+// memtable meanwhile.
+func (m *memtable) source(o *iterOptions, at Rev) source {
+	keys := m.inRange(o)
+	if len(keys) == 0 {
+		return newSliceSource(nil, o.reverse)
+	}
+	return &memSource{m: m, o: *o, at: at, keys: keys}
+}
+
+// memSource reads some keys at a time, and each time more of them.
+type memSource struct {
+	m    *memtable
+	o    iterOptions
+	at   Rev
+	keys []string  // not read yet
+	some int       // how many were read the last time
+	vs   []version // of those, in the order of the source
+	i    int       // index of cur
+}
+
+const (
+	memSourceFirst = 16 // keys that are read at once
+	memSourceMost  = 1024
+)
+
+func (s *memSource) cur() *version { return &s.vs[s.i] }
+func (s *memSource) err() error    { return nil }
+func (s *memSource) close()        {}
+
+func (s *memSource) next() bool {
+	for s.i++; s.i >= len(s.vs); s.i = 0 {
+		if len(s.keys) == 0 {
+			return false
+		}
+		s.some = min(max(4*s.some, memSourceFirst), memSourceMost, len(s.keys))
+		rest := len(s.keys) - s.some
+		if s.o.reverse {
+			s.vs = s.m.collect(s.vs[:0], s.keys[rest:], &s.o, s.at)
+			slices.Reverse(s.vs)
+			s.keys = s.keys[:rest]
+		} else {
+			s.vs = s.m.collect(s.vs[:0], s.keys[:s.some], &s.o, s.at)
+			s.keys = s.keys[s.some:]
+		}
+	}
+	return true
 }
 
 // sort brings the fresh keys into order: a few among many is the usual case.

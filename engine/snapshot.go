@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -98,16 +99,16 @@ func (db *DB) SnapshotAt(ctx context.Context, path string, at Rev) (info Snapsho
 // copyVisible adds everything that the transaction sees, of all families.
 func (c *txCore) copyVisible(ctx context.Context, w *tableWriter) error {
 	tx := &dbTx{txCore: c}
-	left, n := 0, 0
+	left, n := math.MaxInt, 0
 	var inner error
 	step := withStep(ctx, Progress{Doing: "write", Total: c.base.man.tableEntries()})
-	_, err := tx.walkOnce(step, &iterOptions{}, &left, false, func(v *version) bool {
+	_, err := tx.walkOnce(step, &iterOptions{}, &left, visitor{one: func(v *version) bool {
 		if n++; n%contextEvery == 0 {
 			progressed(step, contextEvery)
 		}
 		inner = w.add(v)
 		return inner == nil
-	})
+	}})
 	return errors.Join(inner, err)
 }
 

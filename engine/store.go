@@ -48,8 +48,8 @@ func (s Stamp) Next(now time.Time) Stamp {
 
 // An Entry is one key with the value it has at some revision.
 type Entry struct {
-	Key     string
-	Value   []byte    // owned by the caller unless it was lent; nil where only keys were asked for
+	Key     string    // the caller's unless it was lent, see Range.Lend
+	Value   []byte    // likewise; nil where only keys were asked for
 	Size    int       // length of the value in bytes, known without the value
 	Rev     Rev       // the transaction that wrote it
 	Stamp   Stamp     // when that was
@@ -65,10 +65,13 @@ type Range struct {
 	Limit    int    // at most so many entries; 0: no limit
 	KeysOnly bool   // leave Entry.Value nil, and do not read values
 
-	// Lend leaves the values where they lie: Entry.Value then is not the
-	// caller's, must not be changed, and is valid until the transaction ends.
-	// Whoever only looks at values spares their copies. A store that must copy
-	// them in any case need not heed it.
+	// Lend leaves keys and values where they lie: Entry.Key and Entry.Value
+	// then are not the caller's, must not be changed, and are valid until the
+	// transaction ends. The memory behind them may be gone from then on, that of
+	// a key like that of a value: reading either can end the process. A key that
+	// is kept longer is copied, by strings.Clone. Whoever only looks at entries
+	// spares their copies. A store that must copy them in any case need not heed
+	// it.
 	Lend bool
 
 	// Match, if not nil, says of each key in the range whether to yield it.

@@ -87,9 +87,6 @@ func (it *tableIter) close() {
 	tableIters.Put(it)
 }
 
-// more reports whether next stays in the block.
-func (it *tableIter) more() bool { return it.i != it.stop }
-
 func (it *tableIter) next() bool {
 	for it.e == nil {
 		if it.i != it.stop {

@@ -307,16 +307,18 @@ func (t *tail) sources(o *iterOptions, at Rev) ([]source, error) {
 	if err != nil {
 		return nil, err
 	}
-	vs := t.mem.versions(o, at)
+	var sources []source
 	if again {
 		older, err := t.collect(o, at)
 		if err != nil {
 			return nil, err
 		}
-		vs = append(vs, older...)
+		vs := append(t.mem.versions(o, at), older...)
 		sortVersions(vs)
+		sources = append(sources, newSliceSource(vs, o.reverse))
+	} else {
+		sources = append(sources, t.mem.source(o, at))
 	}
-	sources := []source{newSliceSource(vs, o.reverse)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, i := range t.ingested {

@@ -291,9 +291,19 @@ func (c *txCore) order() []*operation {
 	return c.sorted
 }
 
+// A visitor is called with the visible versions of a range, in order, until it
+// returns false.
+type visitor struct {
+	one func(*version) bool
+
+	// many, if not nil, is called with the next n versions of a run at once,
+	// the first of which is version i of its block. one is not called with them.
+	many func(r *plainRun, i, n int) bool
+}
+
 // walk calls f with the visible versions of a range until it returns false.
 // Where a table vanishes meanwhile it goes on behind the last key.
-func (t *dbTx) walk(ctx context.Context, r *Range, f func(*version) bool) error {
+func (t *dbTx) walk(ctx context.Context, r *Range, f visitor) error {
 	if err := t.begin(ctx); err != nil {
 		return err
 	}
@@ -301,10 +311,13 @@ func (t *dbTx) walk(ctx context.Context, r *Range, f func(*version) bool) error 
 	if none {
 		return nil
 	}
-	left := r.Limit
+	left := math.MaxInt
+	if r.Limit > 0 {
+		left = r.Limit
+	}
 	whole := o
 	for range 100 {
-		last, err := t.walkOnce(ctx, &o, &left, r.Limit > 0, f)
+		last, err := t.walkOnce(ctx, &o, &left, f)
 		if err != errVanished {
 			if t.reads != nil {
 				t.reads.span(&whole, last)
@@ -330,9 +343,10 @@ func (t *dbTx) walk(ctx context.Context, r *Range, f func(*version) bool) error 
 // context.
 const contextEvery = 256
 
-// walkOnce returns the last key it went to, or nil if it saw the whole range.
-// The key is the caller's; it is left out if nobody needs it.
-func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, limited bool, f func(*version) bool) (last []byte, err error) {
+// walkOnce calls f with at most left versions, which it counts down. It returns
+// the last key it went to, or nil if it saw the whole range. The key is the
+// caller's; it is left out if nobody needs it.
+func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, f visitor) (last []byte, err error) {
 	b, err := t.state()
 	if err != nil {
 		return nil, err
@@ -352,30 +366,48 @@ func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, limited 
 			last = nil
 		}
 	}()
-	for n := 0; !limited || *left > 0; n++ {
-		if n%contextEvery == contextEvery-1 {
+	seen, _ := src.(*visible)
+	if f.many == nil || t.reads != nil { // each expiry is remembered
+		seen = nil
+	}
+	for unchecked := 0; *left > 0; {
+		if unchecked >= contextEvery-1 {
+			unchecked = 0
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
 		}
-		if !src.next() {
-			if err := src.err(); err != nil {
-				return last, err
+		more := false
+		if seen != nil && seen.plain.n > 0 {
+			n := min(seen.plain.n, *left, contextEvery)
+			i := seen.plain.table.i
+			seen.skip(n)
+			last = seen.v.key
+			*left -= n
+			unchecked += n
+			more = f.many(&seen.plain, i, n)
+		} else {
+			if !src.next() {
+				if err := src.err(); err != nil {
+					return last, err
+				}
+				return nil, nil
 			}
-			return nil, nil
+			v := src.cur()
+			if v.rev == math.MaxUint64 {
+				own := *v
+				own.rev = 0
+				v = &own
+			}
+			*left--
+			unchecked++
+			if t.reads != nil {
+				t.reads.expiry(v)
+			}
+			last = v.key
+			more = f.one(v)
 		}
-		v := src.cur()
-		if v.rev == math.MaxUint64 {
-			own := *v
-			own.rev = 0
-			v = &own
-		}
-		*left--
-		if t.reads != nil {
-			t.reads.expiry(v)
-		}
-		last = v.key
-		if !f(v) {
+		if !more {
 			return last, nil
 		}
 		if t.done {
@@ -388,7 +420,10 @@ func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, limited 
 func (t *dbTx) Count(ctx context.Context, r Range) (int64, error) {
 	r.KeysOnly = true
 	var n int64
-	err := t.walk(ctx, &r, func(*version) bool { n++; return true })
+	err := t.walk(ctx, &r, visitor{
+		one:  func(*version) bool { n++; return true },
+		many: func(_ *plainRun, _, some int) bool { n += int64(some); return true },
+	})
 	return n, err
 }
 
@@ -406,10 +441,10 @@ func (t *dbTx) Families(ctx context.Context) ([]string, error) {
 		left := 1
 		var found []byte
 		for {
-			_, err := t.walkOnce(ctx, &o, &left, true, func(v *version) bool {
+			_, err := t.walkOnce(ctx, &o, &left, visitor{one: func(v *version) bool {
 				found, _ = splitIKey(bytes.Clone(v.key))
 				return true
-			})
+			}})
 			if err == nil {
 				break
 			}

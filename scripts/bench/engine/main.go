@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"iter"
+	"unsafe"
 
 	"kvsh/engine"
 	"kvsh/scripts/bench/drive"
@@ -72,13 +73,11 @@ func (s store) Count(match func(key []byte) bool) (n int, err error) {
 func (s store) scan(r engine.Range, fn func(key, value []byte)) error {
 	ctx := context.Background()
 	return s.db.View(ctx, engine.Newest, func(tx engine.Tx) error {
-		var key []byte
 		for e, err := range tx.Scan(ctx, r) {
 			if err != nil {
 				return err
 			}
-			key = append(key[:0], e.Key...)
-			fn(key, e.Value)
+			fn(unsafe.Slice(unsafe.StringData(e.Key), len(e.Key)), e.Value)
 		}
 		return nil
 	})
