@@ -136,7 +136,7 @@ type table struct {
 	topOff  int64     // where the top index begins, and so the last filter ends
 	propOff int64
 
-	pageFences []atomic.Pointer[fences] // of the pages that were used twice
+	pages []atomic.Pointer[indexPage] // those that were used twice
 
 	// One bit each for what has been verified.
 	pageOK   []atomic.Uint64
@@ -145,6 +145,9 @@ type table struct {
 	filterOK []atomic.Uint64 // for each page of the index, a bit for each page of its filter
 
 	unpacked atomic.Pointer[unpackedRuns] // of the last compressed block that get read
+
+	// For so many gets that find their key the filter is asked, see get.
+	doubt atomic.Int32
 }
 
 // openTable opens the table at path. name is what errors call it. What is
@@ -169,6 +172,7 @@ func openTable(fsys FS, path, name string, as assigned) (*table, error) {
 		return nil, err
 	}
 	t.refs.Store(1)
+	t.doubt.Store(maxDoubt)
 	if err := t.readEnds(); err != nil {
 		t.release()
 		return nil, err
@@ -195,6 +199,11 @@ func (t *table) retain() bool {
 func (t *table) release() {
 	switch n := t.refs.Add(-1); {
 	case n == 0:
+		for i := range t.pages {
+			if p := t.pages[i].Load(); p != nil {
+				p.heads.release()
+			}
+		}
 		// An error of munmap would be a bug here and changes nothing.
 		_ = t.unmap()
 	case n < 0:
@@ -311,7 +320,7 @@ func (t *table) readTop(raw []byte) error {
 		return t.corrupt(t.topOff, "top index: the pages do not fill the file")
 	}
 	t.top.fences = newFences(&t.top)
-	t.pageFences = make([]atomic.Pointer[fences], t.top.n)
+	t.pages = make([]atomic.Pointer[indexPage], t.top.n)
 	t.pageOK = newBits(uint64(t.top.n))
 	t.keysOK = newBits(t.inf.blocks)
 	t.valuesOK = newBits(t.inf.blocks)
@@ -325,28 +334,69 @@ func hasBit(b []atomic.Uint64, i uint64) bool { return b[i/64].Load()>>(i%64)&1 
 
 func setBit(b []atomic.Uint64, i uint64) { b[i/64].Or(1 << (i % 64)) }
 
+// maxDoubt is how many gets in a row must find their key before the filter is
+// not asked any more.
+const maxDoubt = 16
+
 // get fills dst with the newest version of an internal key whose revision is
 // at most at, a delete too, and reports whether there is one. The slices of
 // dst point into the table.
+//
+// A filter costs one wait for memory, and spares the waits for a block only if
+// the key is not there. So it is asked if one of the last gets found nothing:
+// always in tables that hold what changed lately, and rarely in one that holds
+// all keys.
 func (t *table) get(key []byte, at Rev, dst *version) (bool, error) {
 	pageNo := t.top.search(key, at)
 	if pageNo == t.top.n {
 		return false, nil
 	}
-	var page indexPage
-	if err := t.page(pageNo, &page); err != nil {
-		return false, err
+	page := t.pages[pageNo].Load()
+	if page == nil {
+		page = new(indexPage)
+		if err := t.page(pageNo, page); err != nil {
+			return false, err
+		}
 	}
 	// The bound of the page is not before the key, so that of a block is not.
 	b := page.search(key, at)
 	if b == page.n {
 		return false, t.corrupt(page.off, "index page ends before its bound")
 	}
+	doubt := t.doubt.Load()
+	if doubt > 0 {
+		if may, err := t.mayHave(pageNo, filterHash(key)); !may {
+			t.doubts(doubt, maxDoubt)
+			return false, err
+		}
+	}
+	found, err := t.getInBlock(pageNo, page, b, key, at, dst)
+	switch {
+	case err != nil:
+	case !found:
+		t.doubts(doubt, maxDoubt)
+	case doubt > 0:
+		t.doubts(doubt, doubt-1)
+	}
+	return found, err
+}
+
+// doubts sets doubt, if it has to: gets of several goroutines that find the
+// same write nothing.
+func (t *table) doubts(before, now int32) {
+	if before != now {
+		t.doubt.Store(now)
+	}
+}
+
+// getInBlock is get in block b of page pageNo of the index.
+func (t *table) getInBlock(pageNo int, page *indexPage, b int, key []byte, at Rev, dst *version) (bool, error) {
 	e := page.block(b)
-	// Here and not before the page: the processor waits for the filter and for
-	// the block at the same time.
-	if may, err := t.mayHave(pageNo, filterHash(key)); !may {
-		return false, err
+	head := page.heads.of(b)
+	var part headPart
+	if head != nil {
+		part = head.find(key)
+		t.prefetch(&e, head, part)
 	}
 	var run keyRun
 	u := t.unpackedBlock(&e)
@@ -355,7 +405,16 @@ func (t *table) get(key []byte, at Rev, dst *version) (bool, error) {
 	}
 	// If the version is in the table, it is here: the bound of this block is
 	// not before it, and that of the block before is.
-	i := run.search(key, at, t.as)
+	var i int
+	if head != nil {
+		i = head.search(part, &run, key, at, t.as)
+	} else {
+		i = run.search(key, at, t.as)
+		if page.heads != nil {
+			upper, _ := page.bound(b)
+			page.heads.put(b, &run, e.keyRaw, t.lower(pageNo, page, b), upper)
+		}
+	}
 	if i == run.n || !bytes.Equal(run.key(i), key) {
 		return false, nil
 	}
@@ -367,7 +426,29 @@ func (t *table) get(key []byte, at Rev, dst *version) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	from, to := run.cols[colValueEnd].span(i)
-	dst.value = values[from:to:to]
+	begin, end := run.cols[colValueEnd].span(i)
+	dst.value = values[begin:end:end]
 	return true, nil
 }
+
+// prefetch fetches what get reads next of a block: the head of the key run, the
+// part of the keys, and about where the value is, which is another page of
+// memory.
+func (t *table) prefetch(e *blockEntry, h *blockHead, part headPart) {
+	if e.keyCodec != codecNone || e.valueCodec != codecNone {
+		return
+	}
+	keys, values := t.data[e.off:][:e.keySize], t.data[e.off+int64(e.keySize):][:e.valueSize]
+	prefetch(keys[:keyRunHeaderSize])
+	keys = keys[h.keysAt.Load():]
+	if part := keys[len(keys)*part.from/headParts : len(keys)*part.to/headParts]; len(part) <= maxPrefetch {
+		prefetch(part)
+	}
+	if len(values) > 0 {
+		prefetch(values[(len(values)-1)*(part.from+part.to)/(2*headParts):][:1])
+	}
+}
+
+// maxPrefetch is the most bytes of keys that get has fetched before it searches
+// them. Of more it would need few.
+const maxPrefetch = 2 << 10

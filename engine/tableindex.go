@@ -90,6 +90,18 @@ func (l *boundList) search(key []byte, at Rev) int {
 	return lo
 }
 
+// lower is the key of the bound before that of block b of page i: no key of the
+// block is before it. It is empty for the first block of the table.
+func (t *table) lower(i int, p *indexPage, b int) (key []byte) {
+	switch {
+	case b > 0:
+		key, _ = p.bound(b - 1)
+	case i > 0:
+		key, _ = t.top.bound(i - 1)
+	}
+	return key
+}
+
 // A pageEntry describes a page of the index in the top index.
 type pageEntry struct {
 	off        int64
@@ -135,8 +147,9 @@ type blockEntry struct {
 // An indexPage is a page of the index, read in place.
 type indexPage struct {
 	boundList
-	off   int64  // in the file
-	first uint64 // number of its first block in the table
+	off   int64       // in the file
+	first uint64      // number of its first block in the table
+	heads *blockHeads // of its blocks, for get; nil: not made
 }
 
 func (p *indexPage) block(i int) blockEntry {
@@ -157,25 +170,32 @@ func (p *indexPage) block(i int) blockEntry {
 	}
 }
 
-// page reads page i of the index, and verifies it if nobody has so far.
+// page reads page i of the index, and verifies it if nobody has so far. What
+// makes searches fast is made when it is read for the second time.
 func (t *table) page(i int, p *indexPage) error {
-	d := t.pageEntry(i)
-	raw := t.data[d.off:][:d.size]
-	p.off, p.first = d.off, d.firstBlock
-	if hasBit(t.pageOK, uint64(i)) {
-		if err := p.trust(raw, blockEntrySize, 36); err != nil {
-			return err
-		}
-		if p.fences = t.pageFences[i].Load(); p.fences == nil {
-			p.fences = newFences(&p.boundList)
-			t.pageFences[i].Store(p.fences)
-		}
+	if used := t.pages[i].Load(); used != nil {
+		*p = *used
 		return nil
 	}
-	if err := t.checkPage(i, raw, p); err != nil {
+	d := t.pageEntry(i)
+	raw := t.data[d.off:][:d.size]
+	if !hasBit(t.pageOK, uint64(i)) {
+		if err := t.checkPage(i, raw, p); err != nil {
+			return err
+		}
+		setBit(t.pageOK, uint64(i))
+		return nil
+	}
+	p.off, p.first = d.off, d.firstBlock
+	if err := p.trust(raw, blockEntrySize, 36); err != nil {
 		return err
 	}
-	setBit(t.pageOK, uint64(i))
+	p.fences, p.heads = newFences(&p.boundList), newBlockHeads(p.n)
+	used := *p
+	if !t.pages[i].CompareAndSwap(nil, &used) {
+		p.heads.release() // those of another goroutine are in use
+		*p = *t.pages[i].Load()
+	}
 	return nil
 }
 
