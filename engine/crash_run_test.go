@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -166,19 +167,16 @@ func (c *crashRun) write(db *DB, writes map[string]*cell) {
 func (c *crashRun) load(db *DB, writes map[string]*cell) {
 	c.t.Helper()
 	c.begin()
-	res, err := db.Load(context.Background(), loadItems(writes), Replace)
+	res, err := db.Load(context.Background(), itemsOf(writes, slices.Collect(maps.Keys(writes))), Replace)
 	c.ack(writes, res.Result, err)
 }
 
-func loadItems(writes map[string]*cell) func(yield func(Item, error) bool) {
-	return func(yield func(Item, error) bool) {
-		for ikey, w := range writes {
-			family, key := splitIKey([]byte(ikey))
-			if !yield(Item{Family: string(family), Key: key, Value: []byte(w.value)}, nil) {
-				return
-			}
-		}
-	}
+// loadInOrder is load of items whose keys ascend.
+func (c *crashRun) loadInOrder(db *DB, writes map[string]*cell) {
+	c.t.Helper()
+	c.begin()
+	res, err := db.Load(context.Background(), itemsOf(writes, slices.Sorted(maps.Keys(writes))), Replace)
+	c.ack(writes, res.Result, err)
 }
 
 // appears notes that a file was acknowledged.

@@ -34,6 +34,7 @@ var crashWorks = []struct {
 	{"compact", crashCompact},
 	{"import", crashImport},
 	{"ingest", crashIngest},
+	{"ordered", crashOrdered},
 	{"settings", crashSettings},
 	{"snapshot", crashSnapshot},
 	{"restore", crashRestore},
@@ -280,6 +281,33 @@ func crashIngest(c *crashRun) {
 		c.t.Fatalf("Load = %v, want the error of its items", err)
 	}
 	c.load(db, putN(0, 30, 180))
+}
+
+// crashOrdered imports items whose keys ascend: new ones, in several blocks; such
+// that come before one that is there; and such that end with a bad one.
+func crashOrdered(c *crashRun) {
+	db := c.open()
+	c.write(db, put1("z", "behind all"))
+	c.loadInOrder(db, putN(0, 99, 800))
+	c.write(db, map[string]*cell{userIKey("k15"): nil, userIKey("k16"): {value: "w"}})
+	broken := putN(3, 4, 100)
+	for i := range 30 {
+		broken[userIKey(fmt.Sprintf("a%02d", i))] = &cell{value: strings.Repeat("before", 10)}
+	}
+	c.loadInOrder(db, broken)
+	failing := errors.New("bad line")
+	_, err := db.Load(context.Background(), func(yield func(Item, error) bool) {
+		for i := range 40 {
+			if !yield(Item{Key: fmt.Appendf(nil, "bad%02d", i), Value: make([]byte, 200)}, nil) {
+				return
+			}
+		}
+		yield(Item{}, failing)
+	}, Replace)
+	if !errors.Is(err, failing) {
+		c.t.Fatalf("Load = %v, want the error of its items", err)
+	}
+	c.loadInOrder(db, putN(14, 16, 300))
 }
 
 func crashSettings(c *crashRun) {

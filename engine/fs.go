@@ -53,3 +53,11 @@ var OS FS = osFS{}
 type osFS struct{}
 
 type osFile struct{ *os.File }
+
+// A namelessFS is an FS with files that have no name until link gives them one,
+// and of which nothing is left if that never happens. Not every directory can
+// have them: createNameless returns an error then.
+type namelessFS interface {
+	createNameless(dir string) (File, error) // for reading and writing, as of mode 0600
+	link(f File, name string) error          // name must not exist
+}

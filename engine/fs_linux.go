@@ -2,7 +2,9 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,4 +30,26 @@ func (f osFile) MapLive(size int) ([]byte, func() error, error) {
 		return nil, nil, &fs.PathError{Op: "mmap", Path: f.Name(), Err: err}
 	}
 	return data, func() error { return unix.Munmap(data) }, nil
+}
+
+// createNameless implements namelessFS.
+func (osFS) createNameless(dir string) (File, error) {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
+	}
+	return osFile{os.NewFile(uintptr(fd), dir)}, nil
+}
+
+// link implements namelessFS.
+func (osFS) link(f File, name string) error {
+	file, ok := f.(osFile)
+	if !ok {
+		return &fs.PathError{Op: "link", Path: name, Err: errors.ErrUnsupported}
+	}
+	self := fmt.Sprintf("/proc/self/fd/%d", file.Fd())
+	if err := unix.Linkat(unix.AT_FDCWD, self, unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW); err != nil {
+		return &fs.PathError{Op: "link", Path: name, Err: err}
+	}
+	return nil
 }

@@ -200,6 +200,31 @@ func (s *faultFS) OpenFile(name string, flag int, perm fs.FileMode) (f File, err
 	return &faultFile{f, s, filepath.Base(name)}, nil
 }
 
+func (s *faultFS) createNameless(dir string) (f File, err error) {
+	under, ok := s.FS.(namelessFS)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	err = s.change("create a nameless file", func() error {
+		if f, err = under.createNameless(dir); err == nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.files = append(s.files, f)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &faultFile{f, s, "nameless"}, nil
+}
+
+func (s *faultFS) link(f File, name string) error {
+	return s.change("link "+filepath.Base(name), func() error {
+		return s.FS.(namelessFS).link(f.(*faultFile).File, name)
+	})
+}
+
 func (s *faultFS) Mkdir(name string, perm fs.FileMode) error {
 	return s.change("mkdir "+filepath.Base(name), func() error { return s.FS.Mkdir(name, perm) })
 }

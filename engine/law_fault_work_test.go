@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,14 +111,28 @@ func (f *faultRun) commit(db *DB, writes map[string]*cell) {
 func (f *faultRun) load(db *DB, writes map[string]*cell) {
 	f.clock.ms++
 	f.done = append(f.done, faultWrite{writes: writes})
-	res, err := db.Load(f.t.Context(), func(yield func(Item, error) bool) {
-		for ikey, c := range writes {
-			if !yield(Item{Key: userKey([]byte(ikey)), Value: []byte(c.value)}, nil) {
+	res, err := db.Load(f.t.Context(), itemsOf(writes, slices.Collect(maps.Keys(writes))), Replace)
+	f.tell(res.Result, err)
+}
+
+// loadInOrder is load of items whose keys ascend.
+func (f *faultRun) loadInOrder(db *DB, writes map[string]*cell) {
+	f.clock.ms++
+	f.done = append(f.done, faultWrite{writes: writes})
+	res, err := db.Load(f.t.Context(), itemsOf(writes, slices.Sorted(maps.Keys(writes))), Replace)
+	f.tell(res.Result, err)
+}
+
+// itemsOf yields what is written to the keys ikeys, in their order.
+func itemsOf(writes map[string]*cell, ikeys []string) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		for _, ikey := range ikeys {
+			family, key := splitIKey([]byte(ikey))
+			if !yield(Item{Family: string(family), Key: key, Value: []byte(writes[ikey].value)}, nil) {
 				return
 			}
 		}
-	}, Replace)
-	f.tell(res.Result, err)
+	}
 }
 
 // try runs a call that changes no answer.
@@ -231,6 +248,31 @@ var faultWorks = []faultWork{
 			f.with(func(db *DB) {
 				db.opts.sizes.load = 16 << 10
 				f.load(db, set(0, 90, 400))
+				f.look(db)
+			})
+		},
+	},
+	{
+		name:   "import in order",
+		before: func(f *faultRun, db *DB) { f.write(db, set(0, 9, 20)) },
+		run: func(f *faultRun) {
+			f.with(func(db *DB) {
+				f.loadInOrder(db, set(10, 99, 1000)) // in several blocks
+				f.look(db)
+				broken := set(0, 1, 20)
+				for i := range 20 {
+					broken[userIKey(fmt.Sprintf("a%02d", i))] = &cell{value: "before one that is there"}
+				}
+				f.loadInOrder(db, broken)
+				f.look(db)
+			})
+		},
+	},
+	{
+		name: "import in order that makes the database",
+		run: func(f *faultRun) {
+			f.with(func(db *DB) {
+				f.loadInOrder(db, set(10, 99, 1000))
 				f.look(db)
 			})
 		},

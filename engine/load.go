@@ -47,6 +47,7 @@ func (db *DB) load(ctx context.Context, items iter.Seq2[Item, error], l loader) 
 		l.sorter.dir, l.sorter.nameless = filepath.Dir(db.dir), true
 	}
 	defer l.sorter.close()
+	defer l.dropStream()
 	if err := l.read(ctx, items); err != nil {
 		return none, err
 	}
@@ -57,12 +58,15 @@ func (db *DB) load(ctx context.Context, items iter.Seq2[Item, error], l loader) 
 }
 
 type loader struct {
-	db     *DB
-	on     OnConflict
-	sorter *sorter
-	count  int64
-	bytes  int64 // that the items would take as operations
-	res    LoadResult
+	db       *DB
+	on       OnConflict
+	sorter   *sorter
+	stream   *loadStream // nil: items go to the sorter
+	tried    bool        // to have a stream
+	streamed bool        // the table is that of the stream
+	count    int64
+	bytes    int64 // that the items would take as operations
+	res      LoadResult
 
 	conditional bool // commit only
 	newest      Rev  // if this still is the newest revision
@@ -105,12 +109,35 @@ func (l *loader) read(ctx context.Context, items iter.Seq2[Item, error]) error {
 		if !it.Expires.IsZero() {
 			expires = max(it.Expires.UnixMilli(), 1)
 		}
-		if err := l.sorter.add(ikey, it.Value, expires, it.Delete); err != nil {
+		l.bytes += int64(opSize(OpSetExpiring, len(it.Family), len(it.Key), len(it.Value)))
+		if err := l.add(&version{key: ikey, value: it.Value, size: len(it.Value), expires: expires, deleted: it.Delete}); err != nil {
 			return err
 		}
-		l.bytes += int64(opSize(OpSetExpiring, len(it.Family), len(it.Key), len(it.Value)))
 	}
 	return ctx.Err()
+}
+
+// add hands an item to the stream, if there is one, else to the sorter. Once
+// there are too many for the record itself it tries to have a stream.
+func (l *loader) add(v *version) error {
+	if l.stream != nil {
+		if took, err := l.stream.add(v); took || err != nil {
+			return err
+		}
+		if err := l.unstream(); err != nil {
+			return err
+		}
+	}
+	if err := l.sorter.add(v.key, v.value, v.expires, v.deleted); err != nil {
+		return err
+	}
+	if l.tried || l.bytes <= l.db.opts.sizes.small {
+		return nil
+	}
+	l.tried = true
+	var err error
+	l.stream, err = l.startStream()
+	return err
 }
 
 func checkItem(it *Item) error {
@@ -233,12 +260,7 @@ func (l *loader) large(ctx context.Context) (LoadResult, error) {
 			return LoadResult{Result: Result{Outcome: NotCommitted}}, err
 		}
 	}
-	reader := &txCore{db: db, now: db.opts.now(), readonly: true}
-	defer reader.end()
-	if _, err := reader.state(); err != nil {
-		return LoadResult{Result: Result{Outcome: NotCommitted}}, err
-	}
-	info, w, err := l.table(ctx, reader)
+	info, w, since, err := l.first(ctx)
 	defer func() { discardTable(db.fsys, w) }()
 	res := Result{Outcome: NotCommitted}
 	// The state may be merged and forgotten faster than it is compared.
@@ -250,13 +272,15 @@ func (l *loader) large(ctx context.Context) (LoadResult, error) {
 			}
 			stale, err := outrun, error(nil)
 			if !stale {
-				stale, err = l.stale(ctx, core, reader.rev, &info)
+				stale, err = l.stale(ctx, core, since, &info)
 			}
 			if err != nil {
 				return err
 			}
 			if stale {
-				discardTable(db.fsys, w)
+				if err := l.again(&w); err != nil {
+					return err
+				}
 				if info, w, err = l.table(ctx, core); err != nil {
 					return err
 				}
@@ -279,6 +303,39 @@ func (l *loader) large(ctx context.Context) (LoadResult, error) {
 	}
 	db.maintainAfter(ctx) // so that the table is in MANIFEST, and not only in the log
 	return l.res, nil
+}
+
+// first writes the table for the first time, compared with the revision since.
+func (l *loader) first(ctx context.Context) (info tableInfo, w *tableWriter, since Rev, err error) {
+	if l.stream != nil {
+		ctx := withStep(ctx, Progress{Doing: "write", Total: l.count})
+		info, w, since, err = l.finishStream(ctx)
+		if w != nil || err != nil {
+			return info, w, since, err
+		}
+	}
+	reader := &txCore{db: l.db, now: l.db.opts.now(), readonly: true}
+	defer reader.end()
+	if _, err := reader.state(); err != nil {
+		return info, nil, 0, err
+	}
+	info, w, err = l.table(ctx, reader)
+	return info, w, reader.rev, err
+}
+
+// again gives up the table of first. Where it holds the items it goes back to
+// the sorter.
+func (l *loader) again(w **tableWriter) error {
+	if l.streamed {
+		l.streamed = false
+		if err := l.sorter.adopt(*w); err != nil {
+			return err
+		}
+	} else {
+		discardTable(l.db.fsys, *w)
+	}
+	*w = nil
+	return nil
 }
 
 // stale reports whether a key in the span of the table, or of the items that

@@ -33,6 +33,7 @@ type sorter struct {
 
 	arena  arena
 	runs   []*sorterRun // oldest first
+	table  *sorterTable // nil, or a run older than those
 	values *sorterFile  // nil: no large value so far
 	out    []byte       // the block of a run that is being written
 	done   bool
@@ -98,6 +99,9 @@ func (s *sorter) finish() (source, error) {
 	for i := len(s.runs) - 1; i >= 0; i-- { // the newest first: it wins
 		sources = append(sources, s.runs[i].source())
 	}
+	if s.table != nil {
+		sources = append(sources, s.table.source())
+	}
 	return &sorterSource{source: newMergeSource(sources, false), s: s}, nil
 }
 
@@ -107,11 +111,53 @@ func (s *sorter) close() {
 	for _, r := range s.runs {
 		r.remove()
 	}
+	if s.table != nil {
+		s.table.remove(s.fsys)
+	}
 	if s.values != nil {
 		s.values.remove()
 	}
 	s.arena.close()
-	s.runs, s.values = nil, nil
+	s.runs, s.table, s.values = nil, nil, nil
+}
+
+// ascends reports whether each record so far came after all those before it,
+// and all are in memory, but for large values.
+func (s *sorter) ascends() bool {
+	return s.e == nil && s.arena.sorted && len(s.runs) == 0 && s.table == nil
+}
+
+// restart empties a sorter that has no runs, and has it take records again.
+func (s *sorter) restart() {
+	if s.values != nil {
+		s.values.remove()
+		s.values = nil
+	}
+	s.arena.reset(s.arena.chunkSize)
+	s.done = false
+}
+
+// adopt takes over a table that is complete, as the records that were added
+// before all others. There is none of them yet, and no other table.
+func (s *sorter) adopt(w *tableWriter) error {
+	t, err := mapTable(w.file, "temporary file", assigned{})
+	if err == nil {
+		s.table = &sorterTable{w: w, t: t}
+	}
+	return err
+}
+
+// A sorterTable is a run in the format of a table.
+type sorterTable struct {
+	w *tableWriter
+	t *table
+}
+
+func (t *sorterTable) source() source { return t.t.iter(iterOptions{}) }
+
+func (t *sorterTable) remove(fsys FS) {
+	t.t.release()
+	discardTable(fsys, t.w)
 }
 
 // spill writes the arena to a run and empties it.

@@ -159,6 +159,11 @@ func openTable(fsys FS, path, name string, as assigned) (*table, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return mapTable(f, name, as)
+}
+
+// mapTable opens the table in a file, which may be closed then.
+func mapTable(f File, name string, as assigned) (*table, error) {
 	fi, err := f.Stat()
 	if err != nil {
 		return nil, err

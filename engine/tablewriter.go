@@ -42,40 +42,46 @@ type tableOptions struct {
 
 // A tableWriter writes a table, in bounded memory whatever its size. After an
 // error every call but abort returns that error. It is used by one goroutine.
+// Full blocks go to another one, see tableOutput, so that whoever adds versions
+// need not wait for checksums, compression and the file.
 //
 // The file is locked as long as it is written, so that whoever cleans up can
 // tell what is under way from what a dead process left.
 type tableWriter struct {
 	fsys FS
-	path string
-	file File // nil when it is closed
+	path string // empty: the file has no name
+	file File   // nil when it is closed
 	o    tableOptions
 	e    error
 
-	finished bool
+	completed bool // all of it is in the file
+	finished  bool // and on the disk
 
 	info    tableInfo
 	lastKey []byte // of the version added last
 	lastRev Rev
 
-	buf     []byte // bytes to be written at written
-	written int64
-
-	onTheWay int64 // to the disk: as many bytes from the start of the file
-
-	run []byte // the key run under way
-	enc *runEncoder
-
-	block   blockBuilder
-	pending []byte // the block that was written last, and waits for its bound
-	page    boundWriter
-	top     boundWriter
-	hashes  []uint64 // of the distinct keys of the page
-	bound   []byte
+	block *tableBlock // under way
+	ended int64       // bytes of keys and values in the blocks before, and something for each version
+	out   *tableOutput
 }
 
 // newTableWriter creates the file, which must not exist.
 func newTableWriter(fsys FS, path string, o tableOptions) (*tableWriter, error) {
+	f, err := createLocked(fsys, path)
+	if err != nil {
+		return nil, err
+	}
+	w, err := beginTable(fsys, path, f, o)
+	if err != nil {
+		_ = fsys.Remove(path)
+		f.Close()
+	}
+	return w, err
+}
+
+// beginTable begins a table in an empty file, which the writer owns from then on.
+func beginTable(fsys FS, path string, f File, o tableOptions) (*tableWriter, error) {
 	if o.blockSize == 0 {
 		o.blockSize = tableBlockSize
 	}
@@ -86,16 +92,12 @@ func newTableWriter(fsys FS, path string, o tableOptions) (*tableWriter, error) 
 	if err != nil {
 		return nil, err
 	}
-	f, err := createLocked(fsys, path)
-	if err != nil {
-		return nil, err
-	}
-	w := &tableWriter{fsys: fsys, path: path, file: f, o: o, enc: enc}
+	w := &tableWriter{fsys: fsys, path: path, file: f, o: o, block: new(tableBlock)}
 	w.info = tableInfo{
 		id: o.id, database: o.database, created: o.created, kind: o.kind,
 		snapshotRev: o.snapshotRev, snapshotStamp: o.snapshotStamp, historyFrom: o.historyFrom, afterStamp: o.afterStamp,
 	}
-	w.buf = w.appendHeader(make([]byte, 0, tableBufferSize+tableBufferSize/4))
+	w.out = newTableOutput(f, o, enc, w.appendHeader(nil))
 	return w, nil
 }
 
@@ -153,24 +155,35 @@ func (w *tableWriter) add(v *version) error {
 	}
 	newKey := order > 0
 	if n := w.block.len(); n > 0 && w.block.weight()+len(v.key)+len(v.value)+versionWeight > w.o.blockSize {
-		w.endBlock()
-	}
-	if w.pending != nil {
-		w.endBound(v.key, newKey)
-	}
-	if newKey || len(w.hashes) == 0 {
-		w.hashes = append(w.hashes, filterHash(v.key))
+		if w.e = w.endBlock(v.key, newKey); w.e != nil {
+			return w.e
+		}
 	}
 	if w.info.entries == 0 {
 		w.info.first = append([]byte(nil), v.key...)
 	}
 	w.block.add(v)
+	w.block.repeats = w.block.repeats || !newKey
 	w.info.count(v, newKey)
 	if newKey {
 		w.lastKey = append(w.lastKey[:0], v.key...)
 	}
 	w.lastRev = v.rev
-	return w.e
+	return nil
+}
+
+// endBlock hands the block under way over, next being the key that follows it.
+func (w *tableWriter) endBlock(next []byte, newKey bool) error {
+	b := w.block
+	if newKey {
+		b.bound = appendBound(b.bound[:0], w.lastKey, next)
+	} else {
+		b.bound, b.boundRev = append(b.bound[:0], w.lastKey...), w.lastRev
+	}
+	w.ended += int64(b.weight())
+	var err error
+	w.block, err = w.out.take(b)
+	return err
 }
 
 // check refuses a version that has no place in the table. order is how its key
@@ -193,91 +206,9 @@ func (w *tableWriter) check(v *version, order int) error {
 	return nil
 }
 
-// size is the number of bytes the table has so far, but for the end of its
-// index.
+// size is about the number of bytes the table has so far.
 func (w *tableWriter) size() int64 {
-	return w.written + int64(len(w.buf)+len(w.block.keys)+len(w.block.values)) + int64(len(w.page.entries)+len(w.page.keys))
-}
-
-func (w *tableWriter) offset() int64 { return w.written + int64(len(w.buf)) }
-
-// put appends to the file.
-func (w *tableWriter) put(b []byte) {
-	if len(b) > tableBufferSize { // a huge value need not pass through the buffer
-		w.flush()
-		w.write(b)
-		return
-	}
-	w.buf = append(w.buf, b...)
-	if len(w.buf) >= tableBufferSize {
-		w.flush()
-	}
-}
-
-func (w *tableWriter) flush() {
-	w.write(w.buf)
-	w.buf = w.buf[:0]
-}
-
-func (w *tableWriter) write(b []byte) {
-	if w.e != nil || len(b) == 0 {
-		return
-	}
-	var n int
-	n, w.e = w.file.Write(b)
-	w.written += int64(n)
-	if w.written-w.onTheWay >= tableWriteAhead {
-		if f, ok := w.file.(writeStarter); ok {
-			f.startWrite(w.onTheWay, w.written-w.onTheWay)
-		}
-		w.onTheWay = w.written
-	}
-}
-
-// A writeStarter is a file that can have bytes go to the disk without waiting
-// for them.
-type writeStarter interface {
-	startWrite(off, n int64)
-}
-
-// endBlock writes the block under way. Its bound comes with the next version.
-func (w *tableWriter) endBlock() {
-	off := w.offset()
-	w.run = w.block.appendKeyRun(shrink(w.run))
-	keys := w.enc.encode(w.run)
-	w.put(keys.data)
-	values := w.enc.encode(w.block.values)
-	w.put(values.data)
-	le := binary.LittleEndian
-	b := make([]byte, blockEntrySize)
-	le.PutUint64(b, uint64(off))
-	le.PutUint32(b[8:], uint32(len(keys.data)))
-	le.PutUint32(b[12:], keys.raw)
-	le.PutUint32(b[16:], uint32(len(values.data)))
-	le.PutUint32(b[20:], values.raw)
-	le.PutUint32(b[24:], keys.crc)
-	le.PutUint32(b[28:], values.crc)
-	le.PutUint32(b[32:], uint32(w.block.len()))
-	b[48], b[49] = keys.codec, values.codec
-	w.pending = b
-	w.info.blocks++
-	w.block.reset()
-}
-
-// endBound gives the block that was written last its bound, next being the key
-// that follows it, and ends the page of the index if it is full.
-func (w *tableWriter) endBound(next []byte, newKey bool) {
-	if newKey {
-		w.bound = appendBound(w.bound[:0], w.lastKey, next)
-		w.page.add(w.pending, 36, w.bound, 0)
-	} else {
-		w.page.add(w.pending, 36, w.lastKey, w.lastRev)
-	}
-	w.pending = nil
-	// A block adds at most its own number of keys.
-	if w.page.size() >= w.o.pageSize || len(w.hashes) >= maxFilterKeys-w.o.blockSize/versionWeight {
-		w.endPage()
-	}
+	return tableHeaderSize + w.ended + int64(len(w.block.keys)+len(w.block.values))
 }
 
 // appendBound appends the shortest key that is not below last and below next.
@@ -293,61 +224,60 @@ func appendBound(dst, last, next []byte) []byte {
 	return append(dst, last...)
 }
 
-// endPage writes the page of the index under way, and the filter of its keys.
-func (w *tableWriter) endPage() {
-	off := w.offset()
-	b := w.page.appendTo(nil)
-	if over := (off + int64(len(b))) % filterLineSize; over != 0 {
-		b = append(b, make([]byte, filterLineSize-over)...)
+// finish ends the table and makes it durable. The caller
+// renames it and syncs the directory, then calls abort, which gives up the lock:
+// until then nobody takes the file for one that a dead process left.
+func (w *tableWriter) finish() (tableInfo, error) {
+	info, err := w.complete()
+	if err != nil {
+		return info, err
 	}
-	w.put(b)
-	filter, shape := appendFilter(nil, w.hashes, w.o.id, w.offset())
-	w.put(filter)
-
-	le := binary.LittleEndian
-	e := make([]byte, pageEntrySize)
-	le.PutUint64(e, uint64(off))
-	le.PutUint32(e[8:], uint32(len(b)))
-	le.PutUint32(e[12:], crc32.ChecksumIEEE(b))
-	le.PutUint64(e[16:], w.info.blocks-uint64(w.page.n))
-	le.PutUint32(e[36:], shape.pages)
-	le.PutUint32(e[40:], shape.lines)
-	w.top.add(e, 24, w.page.lastKey(), w.page.lastRev)
-	w.page.reset()
-	w.hashes = w.hashes[:0]
+	if w.e = w.file.Sync(); w.e != nil {
+		return tableInfo{}, w.e
+	}
+	w.finished = true
+	return info, nil
 }
 
-// finish ends the table and makes it durable. The caller renames it and syncs
-// the directory, then calls abort, which gives up the lock: until then nobody
-// takes the file for one that a dead process left.
-func (w *tableWriter) finish() (tableInfo, error) {
-	if w.e == nil && (w.file == nil || w.finished) {
+// setDatabase says which database the table is for, if that was not known when
+// it was begun.
+func (w *tableWriter) setDatabase(id [16]byte) error {
+	if w.e == nil && w.o.database != id {
+		w.o.database, w.info.database = id, id
+		w.e = w.out.replaceStart(w.appendHeader(nil))
+	}
+	return w.e
+}
+
+// complete ends the table for this process to read. It is removed in the end.
+func (w *tableWriter) complete() (tableInfo, error) {
+	if w.e == nil && (w.file == nil || w.completed) {
 		w.e = ErrClosed
 	}
 	if w.e != nil {
 		return tableInfo{}, w.e
 	}
-	if w.block.len() > 0 {
-		w.endBlock()
-		w.page.add(w.pending, 36, w.lastKey, 0)
-		w.pending = nil
-		w.endPage()
-	}
 	w.info.last = append([]byte(nil), w.lastKey...)
-	top, props := w.top.appendTo(nil), w.info.appendProperties(nil)
-	topOff := w.offset()
-	w.put(top)
-	w.put(props)
-	w.info.size = w.offset() + tableFooterSize
-	w.put(w.footer(topOff, top, props))
-	w.flush()
-	if w.e == nil {
-		w.e = w.file.Sync()
+	var last *tableBlock
+	if w.block.len() > 0 {
+		last = w.block
+		last.bound = append(last.bound[:0], w.lastKey...)
 	}
-	if w.e != nil {
+	if w.e = w.out.end(last); w.e != nil {
 		return tableInfo{}, w.e
 	}
-	w.finished = true
+	w.info.blocks = w.out.blocks
+	top, props := w.out.top.appendTo(nil), w.info.appendProperties(nil)
+	topOff := w.out.offset()
+	w.out.put(top)
+	w.out.put(props)
+	w.info.size = w.out.offset() + tableFooterSize
+	w.out.put(w.footer(topOff, top, props))
+	w.out.flush()
+	if w.e = w.out.e; w.e != nil {
+		return tableInfo{}, w.e
+	}
+	w.completed = true
 	return w.info, nil
 }
 
@@ -373,7 +303,9 @@ func (w *tableWriter) footer(topOff int64, top, props []byte) []byte {
 // called more than once.
 func (w *tableWriter) abort() {
 	if w.file != nil {
-		if !w.finished {
+		w.out.wait()
+		defer func() { _ = w.out.stop() }()
+		if !w.finished && w.path != "" {
 			// Removed under its lock: nobody takes it for something else.
 			_ = w.fsys.Remove(w.path)
 		}
@@ -383,33 +315,4 @@ func (w *tableWriter) abort() {
 	if w.e == nil {
 		w.e = ErrClosed
 	}
-}
-
-// A boundWriter makes what a boundList reads.
-type boundWriter struct {
-	n       int
-	entries []byte
-	keys    []byte
-	lastAt  int // where the last bound's key begins
-	lastRev Rev
-}
-
-// add appends an entry, whose bound goes to offset at in it.
-func (b *boundWriter) add(entry []byte, at int, key []byte, rev Rev) {
-	b.lastAt, b.lastRev = len(b.keys), rev
-	b.keys = append(b.keys, key...)
-	binary.LittleEndian.PutUint64(entry[at:], uint64(rev))
-	binary.LittleEndian.PutUint32(entry[at+8:], uint32(len(b.keys)))
-	b.entries = append(b.entries, entry...)
-	b.n++
-}
-
-func (b *boundWriter) size() int       { return 4 + len(b.entries) + len(b.keys) }
-func (b *boundWriter) lastKey() []byte { return b.keys[b.lastAt:] }
-func (b *boundWriter) reset()          { *b = boundWriter{entries: b.entries[:0], keys: b.keys[:0]} }
-
-func (b *boundWriter) appendTo(dst []byte) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(b.n))
-	dst = append(dst, b.entries...)
-	return append(dst, b.keys...)
 }
