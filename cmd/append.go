@@ -19,7 +19,7 @@ the new length in bytes. A key that is not there counts as empty. An expiry
 stays.`,
 		Example:     "kvsh append notes:1 ' and more'\nkvsh append --file users.csv notes:1",
 		Args:        operands(1, 2),
-		Annotations: exits("0"),
+		Annotations: oneCommit(exits("0")),
 		RunE: func(c *cobra.Command, args []string) error {
 			value, err := s.valueOperand(c, args[1:], file)
 			if err != nil {

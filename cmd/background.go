@@ -114,7 +114,7 @@ func (s *Session) jobSession(ctx context.Context, j *job) *Session {
 	streams := s.Streams
 	streams.In, streams.InTerminal = strings.NewReader(""), false
 	streams.Out, streams.Err, streams.ErrTerminal = out, out, false
-	streams.Ask, streams.KeepInterrupts = nil, nil
+	streams.Ask, streams.Signals = nil, nil
 	if s.Width != nil {
 		streams.Width = func() int { return max(s.Width()-len(out.lead), 0) }
 	}

@@ -24,7 +24,7 @@ func newDel(s *Session) *cobra.Command {
 that are selected. Deleting a selection asks, or needs -y.`,
 		Example:     "kvsh del user:1\nkvsh del --strict user:1 user:2\nkvsh del -y --prefix session:",
 		Args:        operands(0, -1),
-		Annotations: exits("0 deleted, 1 none was there (--strict: one was missing)"),
+		Annotations: oneCommit(exits("0 deleted, 1 none was there (--strict: one was missing)")),
 		RunE: func(c *cobra.Command, args []string) error {
 			switch used := sel.isUsed(c); {
 			case used && len(args) > 0:

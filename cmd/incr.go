@@ -19,7 +19,7 @@ and prints the sum. A key that is not there counts as 0. Values and sums are
 decimal integers of 64 bits with a sign. An expiry stays.`,
 		Example:     "kvsh incr visits\nkvsh incr visits -5",
 		Args:        operands(1, 2),
-		Annotations: exits("0, 2 not an integer or overflow"),
+		Annotations: oneCommit(exits("0, 2 not an integer or overflow")),
 		RunE: func(c *cobra.Command, args []string) error {
 			n := int64(1)
 			if len(args) == 2 {

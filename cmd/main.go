@@ -3,9 +3,6 @@ package cmd
 import (
 	"context"
 	"os"
-	"os/signal"
-	"sync/atomic"
-	"syscall"
 
 	"golang.org/x/term"
 
@@ -23,35 +20,8 @@ func Main(args []string) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	s := processStreams()
-	var inShell atomic.Bool
-	s.KeepInterrupts = func() { inShell.Store(true) }
-	s.WatchSignals = func() {
-		signals := make(chan os.Signal, 1)
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-		// What programs and libraries write to stdout on their own is not to end
-		// the process either, see unkilled. (Ignoring the signal would pass to
-		// children.)
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-		go endOnSignal(signals, &inShell, cancel)
-	}
+	s.Signals = &signalWatch{cancel: cancel}
 	return Run(ctx, args, s)
-}
-
-// endOnSignal ends the context of the process at the first signal that is not
-// for the shell. The next one ends the process.
-func endOnSignal(signals <-chan os.Signal, inShell *atomic.Bool, cancel context.CancelCauseFunc) {
-	for sig := range signals {
-		switch {
-		case sig == syscall.SIGTERM:
-			cancel(errTerminated)
-		case inShell.Load():
-			continue // it ends one command, see runShellCommand
-		default:
-			cancel(context.Canceled)
-		}
-		signal.Reset(os.Interrupt, syscall.SIGTERM)
-		return
-	}
 }
 
 func processStreams() Streams {

@@ -18,7 +18,7 @@ func newMset(s *Session) *cobra.Command {
 		Short:       "Write several keys in one transaction",
 		Example:     "kvsh mset user:3 Edsger user:4 Barbara\nkvsh mset --if-absent a 1 b 2",
 		Args:        operands(2, -1),
-		Annotations: exits("0 all are written, 1 --if-absent and a key is there: none is written"),
+		Annotations: oneCommit(exits("0 all are written, 1 --if-absent and a key is there: none is written")),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args)%2 != 0 {
 				return operandError(c, args, "key %s has no VALUE", quoted(args[len(args)-1]))

@@ -27,7 +27,7 @@ func newTransfer(s *Session, name, short string, move bool) *cobra.Command {
 		Long:        short + ", with its value and expiry, in one transaction.",
 		Example:     fmt.Sprintf("kvsh %[1]s user:1 person:1\nkvsh %[1]s -f user:1 user:2", name),
 		Args:        operands(2, 2),
-		Annotations: exits("0, 1 FROM not found, 6 TO is there and no -f"),
+		Annotations: oneCommit(exits("0, 1 FROM not found, 6 TO is there and no -f")),
 		RunE: func(c *cobra.Command, args []string) error {
 			return s.transfer(c.Context(), name, args[0], args[1], move, force)
 		},

@@ -200,6 +200,16 @@ func brief(annotations map[string]string) map[string]string {
 
 func isBrief(c *cobra.Command) bool { return c.Annotations["brief"] != "" }
 
+// oneCommit notes among the annotations of a command that it writes one small
+// transaction and ends: a signal before the commit ends it as any program, and
+// none gets between, see Signals.
+func oneCommit(annotations map[string]string) map[string]string {
+	annotations["one commit"] = "yes"
+	return annotations
+}
+
+func isOneCommit(c *cobra.Command) bool { return c.Annotations["one commit"] != "" }
+
 // parent makes a command that only holds others, such as log.
 func parent(c *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	c.Args = cobra.ArbitraryArgs

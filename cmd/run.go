@@ -71,7 +71,11 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 			return usagef("a command and -c or -f exclude each other: %q", commandName(c))
 		}
 		alone = c.HasParent()
-		if alone && !isBrief(c) {
+		switch {
+		case !alone || isBrief(c):
+		case isOneCommit(c):
+			s.watchSignalsLate()
+		default:
 			s.watchSignals()
 		}
 		return nil
@@ -84,13 +88,6 @@ func (s *Session) runProcess(ctx context.Context, args []string) error {
 		s.time(start)
 	}
 	return err
-}
-
-// watchSignals lets a signal end what is running in order, from now on.
-func (s *Session) watchSignals() {
-	if s.WatchSignals != nil {
-		s.WatchSignals()
-	}
 }
 
 // takeDatabase takes the first word out of the arguments if it names the

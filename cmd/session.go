@@ -30,13 +30,9 @@ type Streams struct {
 	Editor      func(s *Session) (repl.Editor, error) // reads lines at a terminal
 	Ask         func(question string) (string, error) // asks there
 
-	// KeepInterrupts is called when the shell begins: from then on Ctrl-C ends
-	// a command and no longer the context of the process. It may be nil.
-	KeepInterrupts func()
-
-	// WatchSignals is called, once, before a command that Ctrl-C, SIGTERM and a
-	// closed pipe must not cut off. It may be nil. See isBrief.
-	WatchSignals func()
+	// Signals is what Ctrl-C, SIGTERM and a closed pipe do to the process; nil:
+	// that is not for the session to say.
+	Signals Signals
 }
 
 // door is the way by which a command came in.
@@ -274,7 +270,13 @@ func (s *Session) update(ctx context.Context, fn func(engine.Tx) error) (written
 	if err != nil {
 		return written{}, err
 	}
-	result, err := store.Update(ctx, func(tx engine.Tx) error { return fn(s.family(tx)) })
+	result, err := store.Update(ctx, func(tx engine.Tx) error {
+		err := fn(s.family(tx))
+		if err == nil {
+			s.holdSignals() // what follows is the commit
+		}
+		return err
+	})
 	return written{rev: result.Rev}, err
 }
 

@@ -47,7 +47,7 @@ With a condition it is compare-and-set: nothing is written unless it holds.`,
 		Example: "kvsh set user:1 Ada\nkvsh set delta -1\nkvsh set --if-absent lock:a me\n" +
 			"kvsh set --if-value Ada user:1 Grace\nkvsh set --ttl 90s session:7 open",
 		Args:        operands(1, 2),
-		Annotations: exits("0 written, 1 the condition does not hold"),
+		Annotations: oneCommit(exits("0 written, 1 the condition does not hold")),
 		RunE: func(c *cobra.Command, args []string) error {
 			f := c.Flags()
 			if f.Changed("if-value") {
@@ -126,6 +126,7 @@ func (s *Session) valueOperand(c *cobra.Command, words []string, file string) ([
 		e.hint = "stdin is the script; an empty value is ''"
 		return nil, e
 	}
+	s.watchSignals() // somebody may be typing
 	return readValue(s.In)
 }
 

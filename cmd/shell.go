@@ -74,8 +74,8 @@ word behind them they show what is set:
 // command ended.
 func (s *Session) runShell(ctx context.Context) error {
 	s.door = doorShell
-	if s.KeepInterrupts != nil {
-		s.KeepInterrupts()
+	if s.Signals != nil {
+		s.Signals.KeepInterrupts()
 	}
 	editor, err := s.Editor(s)
 	if err != nil {

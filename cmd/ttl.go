@@ -19,7 +19,7 @@ func newTTL(s *Session) *cobra.Command {
 1h30m, 7d or 2w, the key is gone after so long; with none it stays.`,
 		Example:     "kvsh ttl user:1\nkvsh ttl user:1 1h30m\nkvsh ttl user:1 none",
 		Args:        operands(1, 2),
-		Annotations: exits("0, 1 key not found"),
+		Annotations: oneCommit(exits("0, 1 key not found")),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return s.showTTL(c.Context(), args[0])
