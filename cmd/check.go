@@ -79,7 +79,7 @@ func (s *Session) checked(r *engine.Report) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("check %q: %w", r.Path, err)
+		return fmt.Errorf("check: %w", ofFile(r.Path, err))
 	}
 	return nil
 }

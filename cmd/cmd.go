@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -88,6 +89,42 @@ type damagedError struct{ reason, hint string }
 func (e *damagedError) Error() string { return e.reason }
 
 func (e *damagedError) Unwrap() error { return engine.ErrDamaged }
+
+// A fileError is what is wrong with a database that is a single file, as a
+// snapshot is: it is named once, by the path that it was found at.
+type fileError struct {
+	path   string
+	reason string
+	err    error
+}
+
+func (e *fileError) Error() string { return e.path + ": " + e.reason }
+
+func (e *fileError) Unwrap() error { return e.err }
+
+// ofFile is an error about what stands at a path. One that begins with the last
+// part of the path, as those about single files do, has the path in its place.
+func ofFile(path string, err error) error {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if reason, ok := strings.CutPrefix(e.Error(), filepath.Base(path)+": "); ok {
+			return &fileError{path, reason, e}
+		}
+	}
+	return err
+}
+
+// ofCommand says which command an error is of, unless it says so itself.
+func ofCommand(command string, err error) error {
+	if strings.HasPrefix(err.Error(), command+" ") {
+		return err
+	}
+	return fmt.Errorf("%s: %w", command, err)
+}
+
+// salvageFile is the hint about a damaged file.
+func salvageFile(path string) string {
+	return fmt.Sprintf(`"kvsh salvage --to NEW.kv %s" collects what is whole of it; another snapshot may be whole`, format.Word([]byte(path)))
+}
 
 // classCodes are the exit codes of the classes of engine errors.
 func classCode(c engine.Class) int {
@@ -181,6 +218,7 @@ func hint(err error) string {
 		missing *missingError
 		absent  *noHandlerError
 		damaged *damagedError
+		file    *fileError
 		syntax  *repl.SyntaxError
 	)
 	switch {
@@ -194,6 +232,8 @@ func hint(err error) string {
 		return damaged.hint
 	case errors.As(err, &refused):
 		return refused.hint
+	case errors.As(err, &file) && errors.Is(err, engine.ErrDamaged):
+		return salvageFile(file.path)
 	case errors.As(err, &missing):
 		return fmt.Sprintf(`the first write creates it, and so does "kvsh -d %s init"`, format.Word([]byte(missing.path)))
 	case errors.Is(err, engine.ErrUnknownOutcome):

@@ -344,7 +344,7 @@ func (s *Session) copyable(text string) string {
 	if !namesDatabase(s.set.DB) {
 		named = command + "-d " + format.Word([]byte(s.set.DB)) + " "
 	}
-	for _, own := range []string{"-d ", "inspect ", "help "} { // which have what they need
+	for _, own := range []string{"-d ", "inspect ", "help ", "salvage --to NEW.kv "} { // which have what they need
 		text = strings.ReplaceAll(text, command+own, "\x00"+own)
 	}
 	return strings.ReplaceAll(strings.ReplaceAll(text, command, named), "\x00", command)
