@@ -240,6 +240,8 @@ func hint(err error) string {
 		return "look before trying again: the write may be there"
 	case errors.Is(err, engine.ErrConflict):
 		return "nothing was written; run the transaction again"
+	case errors.Is(err, engine.ErrYounger):
+		return "" // nothing that could be kept longer
 	case errors.Is(err, engine.ErrHistoryGone):
 		return `"kvsh config history.keep" says how long history is kept`
 	case errors.Is(err, engine.ErrDamaged):
