@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -121,6 +122,12 @@ func ofCommand(command string, err error) error {
 	return fmt.Errorf("%s: %w", command, err)
 }
 
+// holdsOthers reports whether a path is a directory with something in it.
+func holdsOthers(path string) bool {
+	entries, err := os.ReadDir(path)
+	return err == nil && len(entries) > 0
+}
+
 // salvageFile is the hint about a damaged file.
 func salvageFile(path string) string {
 	return fmt.Sprintf(`"kvsh salvage --to NEW.kv %s" collects what is whole of it; another snapshot may be whole`, format.Word([]byte(path)))
@@ -234,6 +241,8 @@ func hint(err error) string {
 		return refused.hint
 	case errors.As(err, &file) && errors.Is(err, engine.ErrDamaged):
 		return salvageFile(file.path)
+	case errors.As(err, &missing) && holdsOthers(missing.path):
+		return "other files are in that directory, and no database is made among them"
 	case errors.As(err, &missing):
 		return fmt.Sprintf(`the first write creates it, and so does "kvsh -d %s init"`, format.Word([]byte(missing.path)))
 	case errors.Is(err, engine.ErrUnknownOutcome):
