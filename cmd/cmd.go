@@ -47,6 +47,15 @@ func (e *noError) Error() string { return e.reason }
 
 func answerNo(f string, args ...any) error { return &noError{fmt.Sprintf(f, args...)} }
 
+// A goesOnError is an answer "no" of a command within a transaction, which does
+// not end that: what else is queued is still committed.
+type goesOnError struct {
+	error
+	atomic bool // the transaction is that of --atomic, which only an error ends
+}
+
+func (e *goesOnError) Unwrap() error { return e.error }
+
 // A usageError is a command that cannot be understood.
 type usageError struct {
 	reason string
@@ -227,8 +236,13 @@ func hint(err error) string {
 		damaged *damagedError
 		file    *fileError
 		syntax  *repl.SyntaxError
+		goesOn  *goesOnError
 	)
 	switch {
+	case errors.As(err, &goesOn) && goesOn.atomic:
+		return "the transaction goes on without this write"
+	case errors.As(err, &goesOn):
+		return "the transaction goes on without this write; \"rollback\" discards the others too"
 	case errors.As(err, &syntax) && syntax.ShellOnly != "":
 		return "quote it to mean the word: '" + syntax.ShellOnly + "'"
 	case errors.As(err, &absent):

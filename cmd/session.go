@@ -279,6 +279,9 @@ func (s *Session) update(ctx context.Context, fn func(engine.Tx) error) (written
 		}
 		staged := &stagedTx{Tx: s.family(s.tx)}
 		if err := fn(staged); err != nil {
+			if isAnswer(err) {
+				err = &goesOnError{err, s.atomic}
+			}
 			return written{}, err
 		}
 		return written{queued: true}, staged.apply(ctx)

@@ -24,7 +24,7 @@ can be read: kvsh -d FILE list.`,
 
 // backupColumns are what is to be known of a backup.
 var backupColumns = []format.Column{
-	{Name: "file", Kind: format.Bytes},
+	{Name: "file", Kind: format.Bytes, Whole: true},
 	{Name: "rev", Kind: format.Int},
 	{Name: "time", Kind: format.Time}, // of the newest revision in it
 	{Name: "keys", Kind: format.Int},
