@@ -79,7 +79,7 @@ func (s *Session) checked(r *engine.Report) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("check %q: %w", r.Path, err)
+		return fmt.Errorf("check: %w", ofFile(r.Path, err))
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func (s *Session) faults(faults []engine.Fault) error {
 		return nil
 	}
 	rows, err := s.rows(
-		format.Column{Name: "file", Kind: format.Text}, format.Column{Name: "offset", Kind: format.Int},
+		format.Column{Name: "file", Kind: format.Text, Whole: true}, format.Column{Name: "offset", Kind: format.Int},
 		format.Column{Name: "rev", Kind: format.Int}, format.Column{Name: "reason", Kind: format.Text},
 		format.Column{Name: "acknowledged", Kind: format.Text}, format.Column{Name: "keys", Kind: format.Bytes},
 		format.Column{Name: "keys_from", Kind: format.Bytes}, format.Column{Name: "keys_to", Kind: format.Bytes},

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -44,6 +46,15 @@ type noError struct{ reason string }
 func (e *noError) Error() string { return e.reason }
 
 func answerNo(f string, args ...any) error { return &noError{fmt.Sprintf(f, args...)} }
+
+// A goesOnError is an answer "no" of a command within a transaction, which does
+// not end that: what else is queued is still committed.
+type goesOnError struct {
+	error
+	atomic bool // the transaction is that of --atomic, which only an error ends
+}
+
+func (e *goesOnError) Unwrap() error { return e.error }
 
 // A usageError is a command that cannot be understood.
 type usageError struct {
@@ -88,6 +99,48 @@ type damagedError struct{ reason, hint string }
 func (e *damagedError) Error() string { return e.reason }
 
 func (e *damagedError) Unwrap() error { return engine.ErrDamaged }
+
+// A fileError is what is wrong with a database that is a single file, as a
+// snapshot is: it is named once, by the path that it was found at.
+type fileError struct {
+	path   string
+	reason string
+	err    error
+}
+
+func (e *fileError) Error() string { return e.path + ": " + e.reason }
+
+func (e *fileError) Unwrap() error { return e.err }
+
+// ofFile is an error about what stands at a path. One that begins with the last
+// part of the path, as those about single files do, has the path in its place.
+func ofFile(path string, err error) error {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if reason, ok := strings.CutPrefix(e.Error(), filepath.Base(path)+": "); ok {
+			return &fileError{path, reason, e}
+		}
+	}
+	return err
+}
+
+// ofCommand says which command an error is of, unless it says so itself.
+func ofCommand(command string, err error) error {
+	if strings.HasPrefix(err.Error(), command+" ") {
+		return err
+	}
+	return fmt.Errorf("%s: %w", command, err)
+}
+
+// holdsOthers reports whether a path is a directory with something in it.
+func holdsOthers(path string) bool {
+	entries, err := os.ReadDir(path)
+	return err == nil && len(entries) > 0
+}
+
+// salvageFile is the hint about a damaged file.
+func salvageFile(path string) string {
+	return fmt.Sprintf(`"kvsh salvage --to NEW.kv %s" collects what is whole of it; another snapshot may be whole`, format.Word([]byte(path)))
+}
 
 // classCodes are the exit codes of the classes of engine errors.
 func classCode(c engine.Class) int {
@@ -181,9 +234,15 @@ func hint(err error) string {
 		missing *missingError
 		absent  *noHandlerError
 		damaged *damagedError
+		file    *fileError
 		syntax  *repl.SyntaxError
+		goesOn  *goesOnError
 	)
 	switch {
+	case errors.As(err, &goesOn) && goesOn.atomic:
+		return "the transaction goes on without this write"
+	case errors.As(err, &goesOn):
+		return "the transaction goes on without this write; \"rollback\" discards the others too"
 	case errors.As(err, &syntax) && syntax.ShellOnly != "":
 		return "quote it to mean the word: '" + syntax.ShellOnly + "'"
 	case errors.As(err, &absent):
@@ -194,12 +253,18 @@ func hint(err error) string {
 		return damaged.hint
 	case errors.As(err, &refused):
 		return refused.hint
+	case errors.As(err, &file) && errors.Is(err, engine.ErrDamaged):
+		return salvageFile(file.path)
+	case errors.As(err, &missing) && holdsOthers(missing.path):
+		return "other files are in that directory, and no database is made among them"
 	case errors.As(err, &missing):
 		return fmt.Sprintf(`the first write creates it, and so does "kvsh -d %s init"`, format.Word([]byte(missing.path)))
 	case errors.Is(err, engine.ErrUnknownOutcome):
 		return "look before trying again: the write may be there"
 	case errors.Is(err, engine.ErrConflict):
 		return "nothing was written; run the transaction again"
+	case errors.Is(err, engine.ErrYounger):
+		return "" // nothing that could be kept longer
 	case errors.Is(err, engine.ErrHistoryGone):
 		return `"kvsh config history.keep" says how long history is kept`
 	case errors.Is(err, engine.ErrDamaged):

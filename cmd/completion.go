@@ -218,9 +218,14 @@ func (s *Session) writeTab(ctx context.Context, line *completions.Line, shell st
 			return errors.New("__tab bash wants LINE, WORD, TYPE and COLUMNS")
 		}
 		// bash closes the quotes behind the only answer. Of a level it gets
-		// what is in it, so that more can be typed.
+		// what is in it, so that more can be typed. If that takes too long, the
+		// level is better than nothing.
 		for line.Open() && len(all) == 1 && all[0].Partial {
-			all, _ = s.candidatesOf(ctx, line.Words[1:], all[0].Text)
+			inside, _ := s.candidatesOf(ctx, line.Words[1:], all[0].Text)
+			if len(inside) == 0 {
+				break
+			}
+			all = inside
 		}
 		return s.writeBash(line, header, all, rest)
 	case "zsh":

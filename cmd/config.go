@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,7 @@ time span, like 7d, for which earlier values can be read; limit.key, limit.value
 and limit.transaction are the most bytes that are taken from now on, like 64KiB.`,
 		Example: "kvsh config\nkvsh config sync\nkvsh config history.keep 30d\n" +
 			"kvsh config limit.value 64KiB",
-		Args:        operands(0, 2),
+		Args:        settingOperands,
 		Annotations: exits("0, 2 unknown setting or value"),
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error
@@ -36,6 +37,30 @@ and limit.transaction are the most bytes that are taken from now on, like 64KiB.
 			return nil
 		},
 	}
+}
+
+// settingOperands checks the operands of config. How other programs have a
+// setting written leads to how it is done here.
+func settingOperands(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	meant := ""
+	name, value, ok := strings.Cut(args[0], "=")
+	switch {
+	case len(args) == 1 && ok:
+		meant = "config " + format.Word([]byte(name)) + " " + format.Word([]byte(value))
+	case len(args) > 1 && (args[0] == "set" || args[0] == "get"):
+		meant = "config"
+		for _, arg := range args[1:] {
+			meant += " " + format.Word([]byte(arg))
+		}
+	case len(args) == 3 && args[1] == "=":
+		meant = "config " + format.Word([]byte(name)) + " " + format.Word([]byte(args[2]))
+	default:
+		return operands(0, 2)(c, args)
+	}
+	return &usageError{reason: "config: unknown setting " + quoted(args[0]), hint: fmt.Sprintf("did you mean %q?", meant), word: args[0]}
 }
 
 func (s *Session) showSettings(ctx context.Context, names []string) error {

@@ -81,7 +81,9 @@ func dotNamed(name string) (dotCommand, error) {
 		return all[i], nil
 	}
 	e := &usageError{reason: "unknown command " + quoted(name), hint: `".help" lists the dot-commands`, word: name}
-	if best, ok := nearest(name, dotNames(nil)); ok {
+	if meant := dotSynonym(name); meant != "" {
+		e.hint = fmt.Sprintf("did you mean %q?", meant)
+	} else if best, ok := nearest(name, dotNames(nil)); ok {
 		e.hint = fmt.Sprintf("did you mean %q?", best)
 	}
 	return dotCommand{}, e

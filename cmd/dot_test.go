@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"kvsh/repl"
 )
@@ -268,6 +270,17 @@ func TestBriefHelp(t *testing.T) {
 		if said != "" || !strings.HasPrefix(page, usageLine(c)+"\n") {
 			t.Errorf("help of %q begins %.60q and says %q", commandName(c), page, said)
 		}
+		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			// Each is there, and behind it, and behind what it takes, words.
+			value, usage := pflag.UnquoteUsage(f)
+			words := selectorWords[f.Name]
+			if words == "" || !slices.Contains(selectorFlags(), f.Name) {
+				words = briefly(usage, 10)[:1]
+			}
+			if f.Name != "help" && !regexp.MustCompile(regexp.QuoteMeta(strings.TrimSpace("--"+f.Name+" "+value))+` +`+regexp.QuoteMeta(words)).MatchString(page) {
+				t.Errorf("help of %q does not explain --%s:\n%s", commandName(c), f.Name, page)
+			}
+		})
 		if _, examples, ok := strings.Cut(page, "\nexamples "); !ok || strings.Count(examples, "\n") != briefExamples {
 			t.Errorf("help of %q has not %d examples:\n%s", commandName(c), briefExamples, page)
 		}
@@ -275,6 +288,11 @@ func TestBriefHelp(t *testing.T) {
 	for _, d := range dotCommands() {
 		page, _ := prompted(t, s, out, errs, ".help "+d.name)
 		check(d.name, page, 15)
+	}
+	for _, line := range []string{".help .mode x", ".help dot x", ".help mode x", ".help get x", "help .mode x"} {
+		if page, said := prompted(t, s, out, errs, line); page != "" || !strings.Contains(said, `one word too many: "x"`) {
+			t.Errorf("%s prints %q and says %q, want that x is too many", line, page, said)
+		}
 	}
 	for _, line := range []string{"help", "help dot", ".help"} {
 		page, _ := prompted(t, s, out, errs, line)

@@ -362,6 +362,19 @@ func dotShow(_ context.Context, s *Session, _ []string) error {
 
 // dotHelp lists the dot-commands, or explains a command of either kind.
 func dotHelp(ctx context.Context, s *Session, args []string) error {
+	explainsDot := func() bool {
+		_, err := dotNamed("." + args[0])
+		return isDot(args) || args[0] == "dot" || err == nil && !isCommand(args[0])
+	}
+	if len(args) > 1 && explainsDot() {
+		d, err := dotNamed(".help")
+		if err != nil {
+			return err
+		}
+		e := d.usageError("one word too many: %s", quoted(args[1]))
+		e.word = args[1]
+		return e
+	}
 	if len(args) == 0 || args[0] == "dot" {
 		writeDotList(s.out, s.door)
 		return nil

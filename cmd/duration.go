@@ -13,6 +13,9 @@ import (
 func parseDuration(text string) (time.Duration, error) {
 	bad := usagef("not a time span: %s", quoted(text))
 	bad.(*usageError).hint = "a time span is like 90s, 10m, 1h30m, 7d or 2w"
+	if _, err := strconv.ParseUint(text, 10, 31); err == nil {
+		bad.(*usageError).hint = fmt.Sprintf("with a unit: %ss are seconds, %sm minutes, %sh hours, %sd days", text, text, text, text)
+	}
 	rest, total := text, time.Duration(0)
 	for _, unit := range []struct {
 		letter string

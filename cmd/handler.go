@@ -167,7 +167,7 @@ func (s *Session) listHandlers(ctx context.Context) error {
 		return err
 	}
 	rows, err := s.rows(
-		format.Column{Name: "name", Kind: format.Text}, format.Column{Name: "version", Kind: format.Int},
+		format.Column{Name: "name", Kind: format.Text, Whole: true}, format.Column{Name: "version", Kind: format.Int},
 		format.Column{Name: "size", Kind: format.Size}, format.Column{Name: "age", Kind: format.Age},
 		format.Column{Name: "about", Kind: format.Text})
 	if err != nil {

@@ -101,7 +101,7 @@ func openDirectory(ctx context.Context, key openKey, create bool, notice func(st
 		ReadOnly: key.readOnly, Create: create, Wait: wait, Notice: notice, Writer: key.writer,
 	})
 	if err != nil {
-		return nil, err // and not a nil *engine.DB within the interface
+		return nil, ofFile(key.path, err) // and not a nil *engine.DB within the interface
 	}
 	return db, nil
 }

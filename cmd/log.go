@@ -40,7 +40,7 @@ func newLogLs(s *Session) *cobra.Command {
 				return fmt.Errorf("log ls: %w", err)
 			}
 			rows, err := s.rows(
-				format.Column{Name: "segment", Kind: format.Text}, format.Column{Name: "first", Kind: format.Int},
+				format.Column{Name: "segment", Kind: format.Text, Whole: true}, format.Column{Name: "first", Kind: format.Int},
 				format.Column{Name: "last", Kind: format.Int}, format.Column{Name: "records", Kind: format.Int},
 				format.Column{Name: "bytes", Kind: format.Size}, format.Column{Name: "from", Kind: format.Time},
 				format.Column{Name: "to", Kind: format.Time}, format.Column{Name: "state", Kind: format.Text})

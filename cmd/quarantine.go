@@ -35,7 +35,7 @@ func newQuarantineLs(s *Session) *cobra.Command {
 				return fmt.Errorf("quarantine ls: %w", err)
 			}
 			rows, err := s.rows(
-				format.Column{Name: "name", Kind: format.Text}, format.Column{Name: "file", Kind: format.Text},
+				format.Column{Name: "name", Kind: format.Text, Whole: true}, format.Column{Name: "file", Kind: format.Text},
 				format.Column{Name: "offset", Kind: format.Int}, format.Column{Name: "bytes", Kind: format.Size},
 				format.Column{Name: "time", Kind: format.Time}, format.Column{Name: "reason", Kind: format.Text})
 			if err != nil {

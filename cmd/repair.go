@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ number that the plan names. A repair that was interrupted can be run again.`,
 				return usageOf(c, "--accept-loss goes with --apply")
 			}
 			if err := s.repair(c.Context(), apply && !s.set.DryRun, accept); err != nil {
-				return fmt.Errorf("repair: %w", err)
+				return ofCommand("repair", err)
 			}
 			return nil
 		},
@@ -51,6 +52,9 @@ func (s *Session) repair(ctx context.Context, apply bool, accept int64) error {
 	path := s.path()
 	if err := onDisk(path); err != nil {
 		return err
+	}
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return &refusedError{reason: fmt.Sprintf("%q is a single file, with nothing to repair it from", path), hint: salvageFile(path)}
 	}
 	ctx, end := s.withProgress(ctx, "repair")
 	defer end()

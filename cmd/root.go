@@ -85,7 +85,7 @@ func addCommands(s *Session, root *cobra.Command, words []string) {
 		// is no help with it.
 		root.AddCommand(&cobra.Command{
 			Use: word, Hidden: true, DisableFlagParsing: true,
-			RunE: func(*cobra.Command, []string) error { return unknownCommand(root, word) },
+			RunE: func(*cobra.Command, []string) error { return s.unknownFirst(root, word) },
 		})
 	}
 	for _, group := range []string{groupEveryday, groupTx, groupInOut, groupPast, groupBackup, groupLook, groupMend, groupSettings} {
@@ -242,7 +242,16 @@ func unknownCommand(c *cobra.Command, word string) error {
 		e.reason = c.Name() + ": " + e.reason
 	}
 	c.SuggestionsMinimumDistance = 2
-	if near := likely(c, word); len(near) > 0 {
+	meant := synonym(word)
+	if c.HasParent() {
+		meant = childSynonym(c, word)
+	}
+	if lower := strings.ToLower(word); lower != word && slices.Contains(childNames(c), lower) {
+		meant = lower
+	}
+	if near := likely(c, word); meant != "" {
+		e.hint = fmt.Sprintf("did you mean %q?", meant)
+	} else if len(near) > 0 {
 		// Those of one distance come in the order of help, the everyday ones first.
 		e.hint = fmt.Sprintf("did you mean %q?", slices.MinFunc(near, func(a, b string) int {
 			return mistyped(word, a) - mistyped(word, b)
@@ -253,6 +262,23 @@ func unknownCommand(c *cobra.Command, word string) error {
 		e.hint = `"help" lists the commands`
 	}
 	return e
+}
+
+// unknownFirst is unknownCommand of the first word of a line, which for a
+// process may have been meant to name the database.
+func (s *Session) unknownFirst(root *cobra.Command, word string) error {
+	err := unknownCommand(root, word)
+	var e *usageError
+	if s.door == doorProcess && errors.As(err, &e) {
+		if strings.HasPrefix(e.hint, `did you mean ".`) {
+			e.hint = `"help" lists the commands` // dot-commands are of the shell and of scripts
+		}
+		guessed := strings.HasPrefix(e.hint, "did you mean")
+		if hint := meantAsDatabase(word, guessed); hint != "" {
+			e.hint = hint
+		}
+	}
+	return err
 }
 
 // mistyped is how far a word is from a name. One that was not typed to its end
@@ -273,7 +299,9 @@ func likely(c *cobra.Command, word string) []string {
 	if len(word) > maxMistyped {
 		return nil
 	}
-	return c.SuggestionsFor(word)
+	near := c.SuggestionsFor(word)
+	// What has no letter of the word in its place is not like it.
+	return slices.DeleteFunc(near, func(name string) bool { return mistyped(strings.ToLower(word), name) >= max(len(word), 2) })
 }
 
 // usageOf is a usage error of a command, with its usage as the hint.

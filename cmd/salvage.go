@@ -96,7 +96,7 @@ func (s *Session) showGaps(gaps []engine.Gap) error {
 		return nil
 	}
 	rows, err := s.rows(
-		format.Column{Name: "file", Kind: format.Text}, format.Column{Name: "offset", Kind: format.Int},
+		format.Column{Name: "file", Kind: format.Text, Whole: true}, format.Column{Name: "offset", Kind: format.Int},
 		format.Column{Name: "bytes", Kind: format.Size}, format.Column{Name: "rev", Kind: format.Int},
 		format.Column{Name: "from_key", Kind: format.Bytes}, format.Column{Name: "to_key", Kind: format.Bytes},
 		format.Column{Name: "reason", Kind: format.Text})

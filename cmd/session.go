@@ -169,8 +169,10 @@ func (s *Session) writer() string {
 
 // open returns the store, opened when it is first needed.
 func (s *Session) open(ctx context.Context, want access) (engine.Store, error) {
-	if want == toWrite && s.set.ReadOnly {
-		return nil, engine.ErrReadOnly
+	if want == toWrite {
+		if err := s.mayWrite(); err != nil {
+			return nil, err
+		}
 	}
 	key := openKey{path: s.path(), readOnly: s.set.ReadOnly, wait: s.set.Wait, writer: s.writer()}
 	if s.store != nil {
@@ -246,12 +248,26 @@ type written struct {
 	dry    bool       // nothing was to be written
 }
 
+// mayWrite refuses what this session does not write.
+func (s *Session) mayWrite() error {
+	switch {
+	case s.set.ReadOnly:
+		return engine.ErrReadOnly
+	case strings.HasPrefix(s.set.Family, "."):
+		return &refusedError{
+			reason: "the family " + quoted(s.set.Family) + " is the database's own",
+			hint:   "it can be read; names that begin with a dot are reserved, and \"kvsh handler\" looks after those that are in use",
+		}
+	}
+	return nil
+}
+
 // update runs fn on the open transaction, or as a transaction of its own. An
 // error of fn leaves nothing behind; fn may run more than once. It has no
 // effect but through the transaction.
 func (s *Session) update(ctx context.Context, fn func(engine.Tx) error) (written, error) {
-	if s.set.ReadOnly {
-		return written{}, engine.ErrReadOnly
+	if err := s.mayWrite(); err != nil {
+		return written{}, err
 	}
 	if s.tx != nil {
 		if s.set.DryRun && !s.atomic {
@@ -259,6 +275,9 @@ func (s *Session) update(ctx context.Context, fn func(engine.Tx) error) (written
 		}
 		staged := &stagedTx{Tx: s.family(s.tx)}
 		if err := fn(staged); err != nil {
+			if isAnswer(err) {
+				err = &goesOnError{err, s.atomic}
+			}
 			return written{}, err
 		}
 		return written{queued: true}, staged.apply(ctx)
@@ -346,7 +365,7 @@ func (s *Session) copyable(text string) string {
 	if !namesDatabase(s.set.DB) {
 		named = command + "-d " + format.Word([]byte(s.set.DB)) + " "
 	}
-	for _, own := range []string{"-d ", "inspect ", "help "} { // which have what they need
+	for _, own := range []string{"-d ", "inspect ", "help ", "salvage --to NEW.kv "} { // which have what they need
 		text = strings.ReplaceAll(text, command+own, "\x00"+own)
 	}
 	return strings.ReplaceAll(strings.ReplaceAll(text, command, named), "\x00", command)

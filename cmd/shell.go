@@ -27,7 +27,7 @@ func newShell(s *Session) *cobra.Command {
 Keys, besides those that move and delete as in other shells:
   Tab              complete; again: choose from the menu
   Up, Down         the commands before that begin as the line does
-  Ctrl-R           search them all; Ctrl-G leaves the search
+  Ctrl-R           search them all; Esc keeps what was found, Ctrl-G does not
   Right, End       take what stands in grey; Alt-F its next word
   Alt-Enter        a further line; an open quote goes on by itself
   Ctrl-Y, Alt-Y    insert what was cut; what was cut before that

@@ -3,10 +3,14 @@ package cmd
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"kvsh/format"
 )
 
 // In the shell help is brief: all commands on one screen, and of one command
@@ -50,20 +54,12 @@ func writeList(w io.Writer, title string, words []string) {
 // writeBriefHelp writes what a line of the shell needs to know of a command.
 func writeBriefHelp(w io.Writer, c *cobra.Command) {
 	fmt.Fprintf(w, "%s\n%s.\n", usageLine(c), c.Short)
-	var flags []string
-	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-		if name, _ := pflag.UnquoteUsage(f); !f.Hidden && f.Name != "help" {
-			flags = append(flags, strings.TrimSpace("--"+f.Name+" "+name))
-		}
-	})
 	for _, child := range c.Commands() {
 		if child.IsAvailableCommand() {
 			writeCommandLine(w, child)
 		}
 	}
-	if len(flags) > 0 {
-		writeList(w, "flags", flags)
-	}
+	writeBriefFlags(w, c)
 	if text := c.Annotations["exits"]; text != "" {
 		writeList(w, "exit codes", strings.Fields(text))
 	}
@@ -74,6 +70,60 @@ func writeBriefHelp(w io.Writer, c *cobra.Command) {
 		}
 		fmt.Fprintf(w, "%-*s%s\n", helpIndent, title, example)
 	}
+}
+
+// writeBriefFlags writes the flags of a command with what they mean, a line
+// each. Those that choose keys, which many commands have, share some lines.
+func writeBriefFlags(w io.Writer, c *cobra.Command) {
+	var names, words []string
+	keys := make([]string, len(selectorFlags())) // in their own order
+	width := 0
+	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" {
+			return
+		}
+		value, usage := pflag.UnquoteUsage(f)
+		name := strings.TrimSpace("--" + f.Name + " " + value)
+		if i := slices.Index(selectorFlags(), f.Name); i >= 0 {
+			keys[i] = name + " " + selectorWords[f.Name] + ","
+			return
+		}
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", " + name
+		}
+		names, words = append(names, name), append(words, usage)
+		width = max(width, len(name))
+	})
+	for i, name := range names {
+		room := helpWidth - len("  ") - width - len("   ")
+		fmt.Fprintf(w, "  %-*s   %s\n", width, name, briefly(words[i], room))
+	}
+	keys = slices.DeleteFunc(keys, func(text string) bool { return text == "" })
+	if n := len(keys); n > 0 {
+		keys[n-1] = strings.TrimSuffix(keys[n-1], ",")
+		writeList(w, "which keys", keys)
+	}
+}
+
+// selectorWords says of the flags that choose keys which ones these are, in
+// fewer words than their own.
+var selectorWords = map[string]string{
+	"prefix": "begin with P", "suffix": "end in S", "contains": "hold T", "regex": "match RE",
+	"from": "from A on", "to": "before B", "after": "behind KEY", "limit": "at most N", "reverse": "backwards",
+}
+
+// briefly is the beginning of an explanation that fits some columns: up to a
+// semicolon, and if that is still too long, up to a comma.
+func briefly(text string, columns int) string {
+	text, _, _ = strings.Cut(text, ";")
+	for utf8.RuneCountInString(text) > columns {
+		at := strings.LastIndex(text, ",")
+		if at < 0 {
+			return format.Cut(text, columns-1) + "…"
+		}
+		text = text[:at]
+	}
+	return text
 }
 
 // briefExamples is how many examples brief help shows.

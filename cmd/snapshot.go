@@ -24,7 +24,7 @@ can be read: kvsh -d FILE list.`,
 
 // backupColumns are what is to be known of a backup.
 var backupColumns = []format.Column{
-	{Name: "file", Kind: format.Bytes},
+	{Name: "file", Kind: format.Bytes, Whole: true},
 	{Name: "rev", Kind: format.Int},
 	{Name: "time", Kind: format.Time}, // of the newest revision in it
 	{Name: "keys", Kind: format.Int},
@@ -61,7 +61,7 @@ revision after which it begins, and the number of its versions for keys.`,
 			for _, b := range list {
 				paths = append(paths, b.path)
 			}
-			return s.backups(c.Context(), paths, !quick)
+			return s.backups(c, paths, !quick)
 		},
 	}
 	c.Flags().BoolVar(&quick, "quick", false, "verify only the two ends of each")
@@ -80,14 +80,15 @@ kvsh snapshot verify --json backup.kvs`,
 			if err := s.otherFiles("snapshot verify"); err != nil {
 				return err
 			}
-			return s.backups(c.Context(), args, true)
+			return s.backups(c, args, true)
 		},
 	}
 }
 
 // backups describes files and writes a line for each. The first error is
 // returned when all were looked at.
-func (s *Session) backups(ctx context.Context, paths []string, whole bool) error {
+func (s *Session) backups(c *cobra.Command, paths []string, whole bool) error {
+	ctx := c.Context()
 	rows, err := s.rows(backupColumns...)
 	if err != nil {
 		return err
@@ -105,7 +106,7 @@ func (s *Session) backups(ctx context.Context, paths []string, whole bool) error
 			return err
 		}
 		if b.err != nil {
-			err := fmt.Errorf("snapshot %q: %w", path, b.err)
+			err := fmt.Errorf("%s: %w", commandName(c), ofFile(path, b.err))
 			s.report(err)
 			if first == nil {
 				first = &saidError{err}

@@ -186,7 +186,7 @@ func (s *Session) restoreTo(ctx context.Context, file, target string) error {
 	ctx, end := s.withProgress(ctx, "snapshot restore")
 	defer end()
 	_, err := engine.Restore(ctx, file, target, engine.Options{Notice: s.remark})
-	return err
+	return ofFile(file, err)
 }
 
 // replaceDatabase restores beside the database that is there and then swaps

@@ -74,6 +74,12 @@ func (s *Session) saveBackup(ctx context.Context, target string, o *saveOptions)
 	info, err := os.Stat(target)
 	isFolder := err == nil && info.IsDir()
 	switch {
+	case !isFolder && strings.HasSuffix(target, "/"):
+		// Made by itself it would hide that a disk for backups is not mounted.
+		return &usageError{
+			reason: fmt.Sprintf("%q is no directory", target),
+			hint:   "mkdir makes it; without the / behind it this is the name of the snapshot",
+		}
 	case !isFolder && (o.keep != "" || o.log || o.logOnly):
 		return usagef("--keep and --log need a directory: %q is none", target)
 	case err == nil && !isFolder:

@@ -41,6 +41,10 @@ var (
 	// ErrHistoryGone is returned for a revision older than what is kept.
 	ErrHistoryGone = errors.New("history is gone")
 
+	// ErrYounger is the ErrHistoryGone of a moment before revision 1: nothing
+	// was thrown away, there was nothing.
+	ErrYounger error = youngerError{}
+
 	// ErrNotYet is returned for a revision that has not been committed so far.
 	ErrNotYet = errors.New("no such revision yet")
 
@@ -155,6 +159,14 @@ func ClassOf(err error) Class {
 	}
 	return ClassOther
 }
+
+// youngerError is the type of ErrYounger.
+type youngerError struct{}
+
+func (youngerError) Error() string { return "the database is younger" }
+
+// Is makes it an ErrHistoryGone.
+func (youngerError) Is(target error) bool { return target == ErrHistoryGone }
 
 // checkKey refuses a key that no store takes.
 func checkKey(key string) error {

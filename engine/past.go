@@ -47,6 +47,9 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 
 // goneBefore is the error for what lies before the first readable state.
 func goneBefore(what string, first Rev, stamp Stamp) error {
+	if first == 1 {
+		return fmt.Errorf("%s: revision 1 is of %s: %w", what, stamp.Time().UTC().Format(timeLayout), ErrYounger)
+	}
 	return fmt.Errorf("%s: history begins at revision %d (%s): %w", what, first, stamp.Time().UTC().Format(timeLayout), ErrHistoryGone)
 }
 

@@ -112,8 +112,12 @@ type salvageTable struct {
 	judged           bool       // MANIFEST is good, and so says which tables are live
 }
 
-// gap notes a place that cannot be read.
-func (s *salvage) gap(g Gap) { s.r.Gaps = append(s.r.Gaps, g) }
+// gap notes a place that cannot be read. The keys around it may lie in a file
+// that is mapped, which the report outlives.
+func (s *salvage) gap(g Gap) {
+	g.From, g.To = bytes.Clone(g.From), bytes.Clone(g.To)
+	s.r.Gaps = append(s.r.Gaps, g)
+}
 
 // path finds out what stands at a path, and reads it.
 func (s *salvage) path(path string) error {

@@ -68,7 +68,7 @@ func TestRowsImport(t *testing.T) {
 	for mode, f := range map[Mode]Format{JSONL: FormatJSONL, JSON: FormatJSON, CSV: FormatCSV, TSV: FormatTSV, Kvsh: FormatKvsh, NUL: FormatNUL} {
 		for _, columns := range [][]Column{
 			{{Name: "key"}, {Name: "value"}},
-			{{Name: "key"}, {Name: "value"}, {"rev", Int}, {"expires", Time}},
+			{{Name: "key"}, {Name: "value"}, {Name: "rev", Kind: Int}, {Name: "expires", Kind: Time}},
 		} {
 			if mode == NUL && len(columns) > 2 {
 				continue // the items do not say where a row ends

@@ -84,6 +84,9 @@ const (
 type Column struct {
 	Name string // as in a header or JSON object: lower case, unique in its rows
 	Kind Kind
+
+	// Whole keeps its cells from being shortened: names that people copy.
+	Whole bool
 }
 
 // Options says how to write. The zero Options are those of a pipe.

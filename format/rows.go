@@ -113,7 +113,11 @@ func (r *Rows) Row(cells ...any) error {
 func (r *Rows) hold() {
 	row := make([]cell, len(r.cells))
 	for i, c := range r.cells {
-		row[i] = c.keep(r.limit)
+		limit := r.limit
+		if r.cols[i].Whole {
+			limit = maxInt
+		}
+		row[i] = c.keep(limit)
 		r.held += len(row[i].b)
 	}
 	r.sample = append(r.sample, row)

@@ -76,7 +76,7 @@ func (g *grid) measure(sample [][]cell) {
 			w = max(w, g.show(i, &row[i], g.total).width)
 		}
 		g.widths[i] = w
-		if g.cols[i].Kind <= Text {
+		if g.cols[i].Kind <= Text && !g.cols[i].Whole {
 			flexible = append(flexible, i)
 		} else {
 			fixed += w

@@ -15,7 +15,7 @@ import (
 	"github.com/clipperhouse/displaywidth"
 )
 
-var keyValue = []Column{{"key", Bytes}, {"value", Bytes}}
+var keyValue = []Column{{Name: "key", Kind: Bytes}, {Name: "value", Kind: Bytes}}
 
 // writeRows writes pairs of keys and values and returns the output.
 func writeRows(t *testing.T, o Options, pairs [][2][]byte) string {
@@ -327,7 +327,7 @@ func TestRowsAfterSample(t *testing.T) {
 // rows fixed the widths.
 func TestTableNumbersGrow(t *testing.T) {
 	var out bytes.Buffer
-	r := NewRows(&out, Options{Mode: Table}, Column{"rev", Int})
+	r := NewRows(&out, Options{Mode: Table}, Column{Name: "rev", Kind: Int})
 	for _, rev := range []int{1, 123456789} {
 		if err := r.Row(rev); err != nil {
 			t.Fatal(err)
@@ -407,5 +407,36 @@ func BenchmarkRows(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A name that people copy is never shortened, however narrow the terminal.
+func TestWholeColumns(t *testing.T) {
+	name := strings.Repeat("segment-", 12) + "end"
+	long := strings.Repeat("reason ", 30)
+	for _, mode := range []Mode{Pretty, Table} {
+		for _, width := range []int{1, 20, 60, 100, 130, 400} {
+			for rows := range 2 * sampleRows { // in the sample and behind it
+				if rows != 1 && rows != sampleRows+1 {
+					continue
+				}
+				var out strings.Builder
+				r := NewRows(&out, Options{Mode: mode, Terminal: true, Width: width}, Column{Name: "name", Kind: Text, Whole: true}, Column{Name: "reason", Kind: Text})
+				for range rows {
+					if err := r.Row(name, long); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := r.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if n := strings.Count(out.String(), name); n != rows {
+					t.Errorf("mode %v, width %d: the name stands %d times in %d rows:\n%.600s", mode, width, n, rows, out.String())
+				}
+				if width < 300 && !strings.Contains(out.String(), "…+") {
+					t.Errorf("mode %v, width %d: the other column is not shortened", mode, width)
+				}
+			}
+		}
 	}
 }

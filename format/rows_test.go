@@ -14,8 +14,8 @@ var testNow = time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 func goldenRows(t *testing.T, w *bytes.Buffer, o Options) {
 	t.Helper()
 	r := NewRows(w, o,
-		Column{"key", Bytes}, Column{"value", Bytes}, Column{"op", Text}, Column{"rev", Int}, Column{"size", Size},
-		Column{"time", Time}, Column{"age", Age}, Column{"ttl", TTL}, Column{"live", Bool}, Column{"expires", Time})
+		Column{Name: "key", Kind: Bytes}, Column{Name: "value", Kind: Bytes}, Column{Name: "op", Kind: Text}, Column{Name: "rev", Kind: Int}, Column{Name: "size", Kind: Size},
+		Column{Name: "time", Kind: Time}, Column{Name: "age", Kind: Age}, Column{Name: "ttl", Kind: TTL}, Column{Name: "live", Kind: Bool}, Column{Name: "expires", Kind: Time})
 	then := testNow.Add(-3*time.Minute - 123*time.Millisecond)
 	for _, row := range [][]any{
 		{"user:1", []byte("plain text"), "set", 1, 10, then, then, nil, true, nil},

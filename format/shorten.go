@@ -32,6 +32,9 @@ func (g *grid) show(i int, c *cell, width int) shown {
 		}
 		return shown{text: text, width: displaywidth.String(text)}
 	}
+	if g.cols[i].Whole {
+		width = 0
+	}
 	style := g.style(i, c.b)
 	keep := len(c.b)
 	if width > 0 {
@@ -123,7 +126,7 @@ func remark(n int) string { return "…+" + humanSize(uint64(n)) }
 // columns: it says how much it left out. A width below 16 is taken as 16; 0 has
 // no limit.
 func Short(b []byte, width int) string {
-	text, _ := Brief(Column{"value", Bytes}, b, width)
+	text, _ := Brief(Column{Name: "value", Kind: Bytes}, b, width)
 	return text
 }
 

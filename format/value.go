@@ -35,7 +35,7 @@ func WriteValue(w io.Writer, o Options, key string, value []byte) error {
 	case Pretty:
 		return writeAll(w, appendLines(nil, value))
 	}
-	rows := NewRows(w, o, Column{"key", Bytes}, Column{"value", Bytes})
+	rows := NewRows(w, o, Column{Name: "key", Kind: Bytes}, Column{Name: "value", Kind: Bytes})
 	err := rows.Row(key, value)
 	if closing := rows.Close(); err == nil {
 		err = closing

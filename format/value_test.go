@@ -70,7 +70,7 @@ func TestHexdump(t *testing.T) {
 // Mode kvsh writes flags before the key, and a key that looks like one after --.
 func TestKvshFlags(t *testing.T) {
 	var out bytes.Buffer
-	r := NewRows(&out, Options{Mode: Kvsh}, Column{"cf", Text}, Column{"key", Bytes}, Column{"value", Bytes}, Column{"expires", Time})
+	r := NewRows(&out, Options{Mode: Kvsh}, Column{Name: "cf", Kind: Text}, Column{Name: "key", Kind: Bytes}, Column{Name: "value", Kind: Bytes}, Column{Name: "expires", Kind: Time})
 	for _, row := range [][]any{{"", "-n", "1", nil}, {"pictures", "k", "2", testNow}} {
 		if err := r.Row(row...); err != nil {
 			t.Fatal(err)

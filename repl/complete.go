@@ -91,6 +91,31 @@ func quoteWord(text string, open bool) string {
 	return string(b)
 }
 
+// completedWord is a text in place of a word as it was typed, which may begin
+// with a quote: that stays, where it can hold the text, so that what the person
+// types next is still within it. An open word goes on behind it.
+func completedWord(typed, text string, open bool) string {
+	switch {
+	case strings.HasPrefix(typed, `"`):
+	case strings.HasPrefix(typed, "'") && utf8.ValidString(text) && strings.IndexFunc(text, isLiteralBreaker) < 0:
+		return closeWord("'"+text, "'", open)
+	default:
+		return quoteWord(text, open)
+	}
+	return closeWord(string(appendEscapes([]byte{'"'}, text)), `"`, open)
+}
+
+// closeWord puts a quote behind a word that does not go on.
+func closeWord(word, quote string, open bool) string {
+	if open {
+		return word
+	}
+	return word + quote
+}
+
+// isLiteralBreaker reports whether a character cannot stand between ' and '.
+func isLiteralBreaker(r rune) bool { return r == '\'' || r < ' ' || r == 0x7f }
+
 // appendEscapes appends a text as it stands between double quotes.
 func appendEscapes(b []byte, text string) []byte {
 	const digits = "0123456789abcdef"
@@ -238,7 +263,7 @@ func (e *lineEditor) complete(f *found) {
 		}
 	}
 	if common := f.completion.common(); len(common) > len(f.word) {
-		b.replace(f.start, b.cursor, quoteWord(common, true))
+		b.replace(f.start, b.cursor, completedWord(b.text[f.start:b.cursor], common, true))
 		b.settle()
 	}
 	e.menu = &menu{candidates: candidates, more: f.completion.Greatest != "", start: f.start, selected: -1}
@@ -247,10 +272,14 @@ func (e *lineEditor) complete(f *found) {
 // putCandidate replaces the word from start to the cursor.
 func (e *lineEditor) putCandidate(start int, c Candidate) {
 	b := &e.buffer
-	text := quoteWord(c.Text, c.Partial)
-	if !c.Partial && !strings.HasPrefix(b.text[b.cursor:], " ") {
+	typed, end := b.text[start:b.cursor], b.cursor
+	text := completedWord(typed, c.Text, c.Partial)
+	if rest := b.text[end:]; !c.Partial && typed != "" && rest != "" && typed[0] == rest[0] && text[len(text)-1] == rest[0] {
+		end++ // the quote that stood behind the cursor is the one that closes the word
+	}
+	if !c.Partial && !strings.HasPrefix(b.text[end:], " ") {
 		text += " "
 	}
-	b.replace(start, b.cursor, text)
+	b.replace(start, end, text)
 	b.settle()
 }

@@ -149,3 +149,48 @@ func TestEditorHeldTab(t *testing.T) {
 	close(release)
 	d.WaitLine("> found |")
 }
+
+// What completes a word that was begun with a quote goes on within it, and a
+// quote that stands behind the cursor closes it.
+func TestEditorCompletesWithinQuotes(t *testing.T) {
+	d := sit(t, 40, 10, EditorOptions{Complete: func(text string) func(context.Context) Completion {
+		_, word, _, _ := WordAt(text)
+		return func(context.Context) Completion {
+			switch word {
+			case "us":
+				return Completion{Candidates: []Candidate{{Text: "user:", Partial: true}}}
+			case "it":
+				return Completion{Candidates: []Candidate{{Text: "it's"}}}
+			}
+			return Completion{Candidates: []Candidate{{Text: word + "1"}, {Text: word + "2"}}}
+		}
+	}})
+	for _, c := range []struct{ typed, want string }{
+		{"g \"us\t", `> g "user:|`},
+		{"g 'us\t", `> g 'user:|`},
+		{"g us\t", `> g user:|`},
+		{"g 'it\t", `> g "it's" |`}, // which ' cannot hold
+		{"g \"it\t", `> g "it's" |`},
+		{"g \"it\"\x02\t", `> g "it's" |`},
+	} {
+		d.Type(c.typed)
+		d.WaitLine(c.want)
+		d.Type("\x03")
+		d.want("^C")
+	}
+}
+
+// However a word was begun, what completes it reads as the text.
+func FuzzCompletedWord(f *testing.F) {
+	for _, s := range []string{"", "a b", "\x00\xff\n'\"\\", "日本"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, typed := range []string{"", "x", "'", `"`} {
+			got, err := Split(nil, "k "+completedWord(typed, s, false), ShellDoor)
+			if err != nil || len(got) != 1 || len(got[0].Words) != 2 || got[0].Words[1].Text != s {
+				t.Errorf("completedWord(%q, %q) splits into %q, %v", typed, s, words(got), err)
+			}
+		}
+	})
+}

@@ -69,13 +69,8 @@ func (e *lineEditor) searchKey(key rune) bool {
 	}
 	switch key {
 	case readline.CharEnter, readline.CharCtrlJ:
-		e.search = nil
-		if !s.vi {
-			return false
-		}
-		if s.at < len(e.history.entries) {
-			e.walk = walk{on: true, at: s.at, shown: e.buffer.text}
-		}
+		e.endSearch()
+		return s.vi
 	case readline.CharBckSearch:
 		if !e.seek(s.at) {
 			s.failed = true
@@ -91,19 +86,39 @@ func (e *lineEditor) searchKey(key rune) bool {
 			s.query = s.query[:whole.prev(len(s.query))]
 			e.seek(len(e.history.entries))
 		}
-	case readline.CharBell, keyEscape:
-		e.buffer.set(s.from.text)
-		e.buffer.move(s.from.cursor)
-		e.search = nil
+	case keyEscape:
+		if s.vi { // there Esc leaves the search and what it found
+			e.giveUpSearch()
+		} else {
+			e.endSearch()
+		}
+	case readline.CharBell:
+		e.giveUpSearch()
 	case readline.CharTab:
-		e.search = nil
+		e.endSearch()
 	case readline.CharCtrlL:
 		return false
 	default:
-		e.search = nil
+		e.endSearch()
 		return false
 	}
 	return true
+}
+
+// endSearch leaves what was found as the line to change. The arrows go on from
+// its place in the history.
+func (e *lineEditor) endSearch() {
+	if s := e.search; s.at < len(e.history.entries) {
+		e.walk = walk{on: true, at: s.at, shown: e.buffer.text}
+	}
+	e.search = nil
+}
+
+// giveUpSearch brings back the line as it was before.
+func (e *lineEditor) giveUpSearch() {
+	e.buffer.set(e.search.from.text)
+	e.buffer.move(e.search.from.cursor)
+	e.search = nil
 }
 
 // showSearch puts the search into what is shown.
