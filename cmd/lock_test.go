@@ -64,12 +64,12 @@ func TestLockEndsWithItsHolder(t *testing.T) {
 	if err := holder.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if err := kvshProcess(t, path, "--wait", "30s", "lock", "a", "--", "true").Run(); err != nil {
+	if err := kvshProcess(t, path, "--wait", "10m", "lock", "a", "--", "true").Run(); err != nil {
 		t.Errorf("lock after its holder was killed: %v", err)
 	}
 	_ = holder.Wait()
 	if childrenDie {
-		for deadline := time.Now().Add(30 * time.Second); isRunning(program); {
+		for deadline := time.Now().Add(2 * time.Minute); isRunning(program); {
 			if time.Now().After(deadline) {
 				t.Fatalf("process %d outlives the kvsh that ran it", program)
 			}
@@ -112,7 +112,7 @@ func TestLockExcludes(t *testing.T) {
 	for range loops {
 		wg.Go(func() {
 			for range turns {
-				if err := kvshProcess(t, path, "--wait", "30s", "lock", "a", "--", "sh", "-c", script, counter).Run(); err != nil {
+				if err := kvshProcess(t, path, "--wait", "10m", "lock", "a", "--", "sh", "-c", script, counter).Run(); err != nil {
 					t.Errorf("lock: %v", err)
 				}
 			}
@@ -153,7 +153,7 @@ func TestLockGivenUpIsNotKept(t *testing.T) {
 	held.Close()
 	last := again()
 	defer last.Close()
-	if err := takeLock(t.Context(), last, 30*time.Second); err != nil {
+	if err := takeLock(t.Context(), last, time.Minute); err != nil {
 		t.Errorf("takeLock after a wait was given up = %v, want it taken", err)
 	}
 }

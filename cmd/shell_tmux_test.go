@@ -35,7 +35,7 @@ func TestShellInTmux(t *testing.T) {
 	// The cursor's row must be the text, with the cursor at a column.
 	wait := func(want string, column int) {
 		t.Helper()
-		for deadline := time.Now().Add(30 * time.Second); ; {
+		for deadline := time.Now().Add(screentest.Patience); ; {
 			place, shown, _ := strings.Cut(tmux("display-message", "-p", "#{cursor_x} #{cursor_y}", ";", "capture-pane", "-p"), "\n")
 			var x, y int
 			if _, err := fmt.Sscan(place, &x, &y); err != nil {

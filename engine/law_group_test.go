@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A groupAppender fails as often as it is told to, in any of the ways a write
@@ -63,7 +64,8 @@ func TestLawGroupFaults(t *testing.T) {
 	r := lawRand(t)
 	dir := filepath.Join(lawDir(t), "g.kv")
 	fault := &groupFault{draw: r.IntN}
-	o := Options{Create: true, sizes: lawSizes}
+	// The handles wait for each other as long as a slow disk makes them.
+	o := Options{Create: true, Wait: 10 * time.Minute, sizes: lawSizes}
 	o.openAppender = func(dir string, sync bool, segmentSize int64) (appender, error) {
 		a, err := openAppender(dir, sync, segmentSize)
 		return &groupAppender{a, fault, &faultAppender{dir: dir}}, err
@@ -139,7 +141,7 @@ func TestLawLoadBesideWrites(t *testing.T) {
 	r := lawRand(t)
 	seed := r.Uint64()
 	dir := filepath.Join(lawDir(t), "l.kv")
-	o := Options{Create: true, sizes: lawSizes}
+	o := Options{Create: true, Wait: 10 * time.Minute, sizes: lawSizes} // as long as a slow disk makes them
 	const keys = 60
 	key := func(i int) string { return fmt.Sprintf("k%02d", i) }
 	dbs := []*DB{mustOpen(t, dir, o), mustOpen(t, dir, o)}

@@ -42,16 +42,16 @@ func TestBackupsWhileOthersWrite(t *testing.T) {
 				}
 				key := fmt.Sprintf("w%d:%d", w, i%50)
 				script := fmt.Sprintf("begin\nset %s %s\nset --ttl 1s %s:brief 1\ndel w%d:%d\ncommit\n", key, value, key, w, (i+25)%50)
-				if res := d.run(t, script); res.code != 0 {
+				if res := d.run(t, script, "--wait", "60s"); res.code != 0 {
 					t.Errorf("writer %d: exit %d: %s", w, res.code, short(res.stderr))
 					return
 				}
 			}
 		})
 	}
-	for end := time.Now().Add(span); time.Now().Before(end); {
+	for n, end := 0, time.Now().Add(span); n < 3 || time.Now().Before(end); n++ {
 		next := time.Now().Add(every)
-		d.must(t, "", "-q", "snapshot", "save", dir, "--log")
+		d.must(t, "", "-q", "--wait", "60s", "snapshot", "save", dir, "--log")
 		time.Sleep(time.Until(next))
 	}
 	close(stop)

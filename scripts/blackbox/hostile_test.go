@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	hostileLimit  = 30 * time.Second // after which a run counts as hung
-	hostileMemory = 768 << 20        // bytes a run may have in memory at its worst: a record of 128 MiB that grew, and its garbage
+	hostileLimit  = commandLimit // after which a run counts as hung
+	hostileMemory = 768 << 20    // bytes a run may have in memory at its worst: a record of 128 MiB that grew, and its garbage
 )
 
 // A watched run is one whose time and memory are bounded.

@@ -84,10 +84,10 @@ func newPlace(t *testing.T) place {
 // run runs a command and returns its lines of output, those to stderr too.
 func (p place) run(command string) ([]string, error) {
 	// No example waits for something; one that does so has gone wrong.
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, "sh", "-c", command)
-	c.WaitDelay = time.Second
+	c.WaitDelay = time.Minute
 	c.Dir, c.Env = p.dir, p.env
 	out, err := c.CombinedOutput()
 	text := strings.TrimSuffix(string(out), "\n")
@@ -192,7 +192,7 @@ func (p place) has(t *testing.T, program string) bool {
 	if err := os.WriteFile(filepath.Join(bin, "redis-cli"), []byte(wrapper), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if conn, err := net.Dial("unix", socket); err == nil {
 			conn.Close()
 			return true
