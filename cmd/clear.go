@@ -92,9 +92,12 @@ func (s *Session) loadDeletes(ctx context.Context, r engine.Range) (n int64, w w
 
 // deletions are the items that delete the keys of a range.
 func deletions(ctx context.Context, tx engine.Tx, family string, r engine.Range) iter.Seq2[engine.Item, error] {
+	r.Lend = true
 	return func(yield func(engine.Item, error) bool) {
+		var key []byte
 		for e, err := range tx.Scan(ctx, r) {
-			item := engine.Item{Family: family, Key: []byte(e.Key), Delete: true}
+			key = append(key[:0], e.Key...)
+			item := engine.Item{Family: family, Key: key, Delete: true}
 			if !yield(item, err) || err != nil {
 				return
 			}

@@ -230,7 +230,7 @@ func userFamilies(ctx context.Context, tx engine.Tx) ([]string, error) {
 
 func exportFamily(ctx context.Context, x format.Exporter, tx engine.Tx, family string, r engine.Range) error {
 	var key []byte
-	r.Lend = true // a value is written before the next one is asked for
+	r.Lend = true // an entry is written before the next one is asked for
 	for e, err := range tx.Scan(ctx, r) {
 		if err != nil {
 			return err

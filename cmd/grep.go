@@ -117,6 +117,7 @@ func (s *Session) grep(ctx context.Context, re *regexp.Regexp, sel selector, o g
 		if none {
 			return nil
 		}
+		r.Lend = true // no row keeps anything of its entry
 		for e, err := range tx.Scan(ctx, r) {
 			if err != nil {
 				return err

@@ -63,6 +63,7 @@ func (s *Session) list(ctx context.Context, sel selector, at moment, long, value
 		values = true // they have no form for a key alone
 	}
 	r.KeysOnly = !values
+	r.Lend = true // no row keeps anything of its entry
 	shown := s.shownRows()
 	if shown > 0 && (r.Limit == 0 || r.Limit > shown) {
 		r.Limit = shown + 1 // one more says that there are more
@@ -170,7 +171,7 @@ func (s *Session) cellOf(e engine.Entry, column string, now time.Time) any {
 	case "expires":
 		return e.Expires
 	case "key":
-		return []byte(e.Key)
+		return e.Key
 	case "value":
 		return e.Value
 	case "size":

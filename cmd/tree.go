@@ -82,7 +82,7 @@ func (s *Session) tree(ctx context.Context, prefix string, sel selector, sep str
 	if err != nil {
 		return err
 	}
-	r.KeysOnly = true
+	r.KeysOnly, r.Lend = true, true
 	write, end, err := s.namespaceWriter(prefix)
 	if err != nil {
 		return err
@@ -127,7 +127,8 @@ type treeWalk struct {
 	open        []int // indexes in held of the namespaces that hold the last key
 }
 
-// key counts a key. Keys come in their order or, all of them, against it.
+// key counts a key, which may be lent: a namespace is written when the transaction
+// has ended. Keys come in their order or, all of them, against it.
 func (w *treeWalk) key(e *engine.Entry) error {
 	for len(w.open) > 0 && !strings.HasPrefix(e.Key, w.held[w.open[len(w.open)-1]].name) {
 		w.open = w.open[:len(w.open)-1]
@@ -147,7 +148,7 @@ func (w *treeWalk) key(e *engine.Entry) error {
 			break
 		}
 		end += i + len(w.sep)
-		w.held = append(w.held, namespace{name: e.Key[:end], level: len(w.open)})
+		w.held = append(w.held, namespace{name: strings.Clone(e.Key[:end]), level: len(w.open)})
 		w.open = append(w.open, len(w.held)-1)
 	}
 	for _, i := range w.open {

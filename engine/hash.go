@@ -28,7 +28,7 @@ func Hash(ctx context.Context, tx Tx) (d Digest, keys int64, err error) {
 	}
 	var lo, hi uint64
 	for _, family := range append([]string{""}, families...) {
-		for e, err := range tx.In(family).Scan(ctx, Range{}) {
+		for e, err := range tx.In(family).Scan(ctx, Range{Lend: true}) {
 			if err != nil {
 				return d, 0, err
 			}

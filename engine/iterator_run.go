@@ -6,10 +6,10 @@ import (
 )
 
 // A plainRun is versions that a source yields next, of which more is known:
-// they lie one behind the other in a block, all of whose versions differ in
-// nothing but key and value. What goes over many entries takes them from the
-// block, and spares each the way through the sources. The zero plainRun is
-// none.
+// they lie one behind the other in a block, and differ from each other and from
+// the one that the source stands on in nothing but key and value. What goes over
+// many entries takes them from the block, and spares each the way through the
+// sources. The zero plainRun is none.
 type plainRun struct {
 	table *tableIter // stands on the version before the first
 	n     int        // how many there are
@@ -68,6 +68,16 @@ func (r *plainRun) skip(n int) {
 	it.i += n
 	it.load(it.i - 1) // of a block of which values were loaded
 	r.n -= n
+}
+
+// bounds fills dst with where item i begins and where it and those behind it
+// end, by a column of ends.
+func (c *column) bounds(i int, dst []uint64) {
+	dst[0] = 0
+	if i > 0 {
+		dst[0] = c.at(i - 1)
+	}
+	c.numbers(i, dst[1:])
 }
 
 // numbers fills dst with the numbers of the column from i on.

@@ -10,8 +10,8 @@ import (
 
 func (t *dbTx) Scan(ctx context.Context, r Range) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		s := entryScan{tx: t, r: &r, yield: yield, copies: scanCopy{left: r.Limit}}
-		err := t.walk(ctx, &r, visitor{s.one, s.many})
+		s := entryScan{tx: t, Range: r, yield: yield, copies: scanCopy{left: r.Limit}}
+		err := t.walk(ctx, &s.Range, visitor{s.one, s.many})
 		if err != nil && !s.stopped {
 			yield(Entry{}, err)
 		}
@@ -20,8 +20,8 @@ func (t *dbTx) Scan(ctx context.Context, r Range) iter.Seq2[Entry, error] {
 
 // An entryScan makes entries of versions and yields them.
 type entryScan struct {
+	Range
 	tx      *dbTx
-	r       *Range
 	yield   func(Entry, error) bool
 	stopped bool // by yield
 
@@ -43,14 +43,14 @@ func (s *entryScan) one(v *version) bool {
 	if v.expires != 0 {
 		e.Expires = time.UnixMilli(v.expires)
 	}
-	if key := userKey(v.key); s.r.Lend {
+	if key := userKey(v.key); s.Lend {
 		e.Key = lentString(key)
 	} else {
 		e.Key = s.copies.key(key)
 	}
 	switch {
-	case s.r.KeysOnly:
-	case s.r.Lend:
+	case s.KeysOnly:
+	case s.Lend:
 		e.Value = v.value[:len(v.value):len(v.value)]
 	default:
 		e.Value = s.copies.value(v.value)
@@ -59,11 +59,11 @@ func (s *entryScan) one(v *version) bool {
 	return !s.stopped
 }
 
-// many yields the entries of the n versions of a run from version i of its
-// block on.
-func (s *entryScan) many(r *plainRun, i, n int) bool {
+// many yields the entries of versions i to i+n-1 of the block that a table is
+// in, which differ in nothing but key and value.
+func (s *entryScan) many(it *tableIter, i, n int) bool {
 	for n > 0 {
-		some := s.fill(r.table, i, n)
+		some := s.fill(it, i, n)
 		for k := range some {
 			if !s.yield(s.batch[k], nil) {
 				s.stopped = true
@@ -79,28 +79,28 @@ func (s *entryScan) many(r *plainRun, i, n int) bool {
 	return true
 }
 
-// fill makes the entries of versions i, from 1, to i+n-1 of a block, or of the
-// first of them, and returns of how many. What is copied of them is one piece of
-// memory for keys and one for values, as large as those of a scanCopy.
+// fill makes the entries of these versions, or of the first of them, and
+// returns of how many. What is copied of them is one piece of memory for keys
+// and one for values, as large as those of a scanCopy.
 func (s *entryScan) fill(it *tableIter, i, n int) int {
 	n = min(n, s.copies.grow(&s.copies.room.run), scanBatch)
-	var keyEnds, valueEnds [scanBatch + 1]uint64 // the first ones are of version i-1
-	it.run.cols[colKeyEnd].numbers(i-1, keyEnds[:n+1])
-	it.run.cols[colValueEnd].numbers(i-1, valueEnds[:n+1])
-	if !s.r.Lend {
+	var keyEnds, valueEnds [scanBatch + 1]uint64 // the first one is where version i begins
+	it.run.cols[colKeyEnd].bounds(i, keyEnds[:n+1])
+	it.run.cols[colValueEnd].bounds(i, valueEnds[:n+1])
+	if !s.Lend {
 		for n > 1 && keyEnds[n]-keyEnds[0] > scanPieceSize {
 			n /= 2
 		}
-		for n > 1 && !s.r.KeysOnly && valueEnds[n]-valueEnds[0] > scanPieceSize {
+		for n > 1 && !s.KeysOnly && valueEnds[n]-valueEnds[0] > scanPieceSize {
 			n /= 2
 		}
 	}
 	keys := lentString(it.run.keys[keyEnds[0]:keyEnds[n]])
 	var values []byte
-	if !s.r.KeysOnly {
+	if !s.KeysOnly {
 		values = it.values[valueEnds[0]:valueEnds[n]]
 	}
-	if !s.r.Lend {
+	if !s.Lend {
 		keys = strings.Clone(keys)
 		values = append(make([]byte, 0, len(values)), values...)
 	}
@@ -115,7 +115,7 @@ func (s *entryScan) fill(it *tableIter, i, n int) int {
 		*e = like
 		e.Key = keys[keyEnds[k]-keyEnds[0]+prefix : keyEnds[k+1]-keyEnds[0]]
 		from, to := valueEnds[k]-valueEnds[0], valueEnds[k+1]-valueEnds[0]
-		if e.Size = int(to - from); !s.r.KeysOnly {
+		if e.Size = int(to - from); !s.KeysOnly {
 			e.Value = values[from:to:to]
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -198,12 +199,10 @@ func entryOf(key string, v *version, keysOnly bool) Entry {
 // bounds turns a range of user keys into one of ikeys. none is set when no key
 // can be in it.
 func bounds(family string, r *Range) (o iterOptions, none bool) {
-	from, to := r.From, r.To
-	if r.Prefix != "" {
-		from = max(from, r.Prefix)
-		if end := prefixEnd(r.Prefix); end != "" && (to == "" || end < to) {
-			to = end
-		}
+	from, to := max(r.From, r.Prefix), r.To
+	behind := false // the end is not before to, but before all that begins so
+	if n := prefixStem(r.Prefix); n > 0 && (to == "" || to > r.Prefix && !strings.HasPrefix(to, r.Prefix)) {
+		to, behind = r.Prefix[:n], true
 	}
 	// Both in one piece of memory.
 	split := len(family) + 1 + len(from)
@@ -214,22 +213,23 @@ func bounds(family string, r *Range) (o iterOptions, none bool) {
 	} else {
 		space = appendIKey(space, family, to)
 	}
+	if behind {
+		space[len(space)-1]++
+	}
 	o.hi = space[split:]
 	o.reverse, o.keysOnly, o.match = r.Reverse, r.KeysOnly, r.Match
 	return o, bytes.Compare(o.lo, o.hi) >= 0
 }
 
-// prefixEnd is the least string greater than every string with the prefix, or
-// empty if there is none.
-func prefixEnd(prefix string) string {
-	for n := len(prefix); n > 0; n-- {
-		if c := prefix[n-1]; c != 0xff {
-			end := []byte(prefix[:n])
-			end[n-1]++
-			return string(end)
-		}
+// prefixStem is how many bytes a prefix has up to the last that is not 0xff. The
+// least string greater than every string with the prefix has these, the last
+// one increased; there is none if it is 0.
+func prefixStem(prefix string) int {
+	n := len(prefix)
+	for n > 0 && prefix[n-1] == 0xff {
+		n--
 	}
-	return ""
+	return n
 }
 
 // open returns the visible versions of a range, the transaction's own writes
@@ -296,9 +296,10 @@ func (c *txCore) order() []*operation {
 type visitor struct {
 	one func(*version) bool
 
-	// many, if not nil, is called with the next n versions of a run at once,
-	// the first of which is version i of its block. one is not called with them.
-	many func(r *plainRun, i, n int) bool
+	// many, if not nil, is called in place of one with versions that differ in
+	// nothing but key and value: i to i+n-1 of the block that the table is in,
+	// which stands on the last of them.
+	many func(it *tableIter, i, n int) bool
 }
 
 // walk calls f with the visible versions of a range until it returns false.
@@ -377,36 +378,35 @@ func (t *dbTx) walkOnce(ctx context.Context, o *iterOptions, left *int, f visito
 				return nil, err
 			}
 		}
-		more := false
-		if seen != nil && seen.plain.n > 0 {
-			n := min(seen.plain.n, *left, contextEvery)
-			i := seen.plain.table.i
-			seen.skip(n)
-			last = seen.v.key
-			*left -= n
-			unchecked += n
-			more = f.many(&seen.plain, i, n)
-		} else {
-			if !src.next() {
-				if err := src.err(); err != nil {
-					return last, err
-				}
-				return nil, nil
+		if !src.next() {
+			if err := src.err(); err != nil {
+				return last, err
 			}
+			return nil, nil
+		}
+		n, more := 1, false
+		if seen != nil && seen.plain.n > 0 {
+			it := seen.plain.table
+			i := it.i - 1 // what src stands on, with which the run begins
+			n = min(1+seen.plain.n, *left, contextEvery)
+			seen.skip(n - 1)
+			last = seen.v.key
+			more = f.many(it, i, n)
+		} else {
 			v := src.cur()
 			if v.rev == math.MaxUint64 {
 				own := *v
 				own.rev = 0
 				v = &own
 			}
-			*left--
-			unchecked++
 			if t.reads != nil {
 				t.reads.expiry(v)
 			}
 			last = v.key
 			more = f.one(v)
 		}
+		unchecked += n
+		*left -= n
 		if !more {
 			return last, nil
 		}
@@ -422,7 +422,7 @@ func (t *dbTx) Count(ctx context.Context, r Range) (int64, error) {
 	var n int64
 	err := t.walk(ctx, &r, visitor{
 		one:  func(*version) bool { n++; return true },
-		many: func(_ *plainRun, _, some int) bool { n += int64(some); return true },
+		many: func(_ *tableIter, _, some int) bool { n += int64(some); return true },
 	})
 	return n, err
 }

@@ -77,6 +77,7 @@ func (s store) scan(r engine.Range, fn func(key, value []byte)) error {
 			if err != nil {
 				return err
 			}
+			// fn neither keeps nor changes the key, of which the others hand it bytes.
 			fn(unsafe.Slice(unsafe.StringData(e.Key), len(e.Key)), e.Value)
 		}
 		return nil
