@@ -35,8 +35,8 @@ type run struct {
 type lazyTable struct {
 	line  tableLine
 	cache *tableCache
-	mu    sync.Mutex
-	t     *table
+	mu    sync.Mutex // held to open it
+	t     atomic.Pointer[table]
 }
 
 // errVanished says that a table of this base was merged away before it was
@@ -47,10 +47,13 @@ var errVanished = errors.New("a table was merged away meanwhile")
 var errUnsettled = fmt.Errorf("%w: tables change faster than they can be read", ErrUnavailable)
 
 func (l *lazyTable) open() (*table, error) {
+	if t := l.t.Load(); t != nil {
+		return t, nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.t != nil {
-		return l.t, nil
+	if t := l.t.Load(); t != nil {
+		return t, nil
 	}
 	t, err := l.cache.open(l.line.ref, l.line.as)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -59,7 +62,7 @@ func (l *lazyTable) open() (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.t = t
+	l.t.Store(t)
 	return t, nil
 }
 
@@ -102,8 +105,8 @@ func (b *base) release() {
 	b.tail.close()
 	for _, r := range b.runs {
 		for _, l := range r.tables {
-			if l.t != nil {
-				l.t.release()
+			if t := l.t.Load(); t != nil {
+				t.release()
 			}
 		}
 	}
@@ -117,36 +120,47 @@ func (b *base) get(ikey []byte, at Rev) (v version, ok bool, err error) {
 			return v, ok, err
 		}
 	}
-	for _, r := range b.runs {
-		if ok && v.rev >= r.maxRev {
-			break
-		}
-		w, found, err := r.get(ikey, at)
-		if err != nil {
-			return v, false, err
-		}
-		if found && (!ok || w.rev > v.rev) {
-			v, ok = w, true
-		}
-	}
-	return v, ok, nil
+	ok, err = b.getFolded(ikey, at, &v)
+	return v, ok, err
 }
 
-func (r *run) get(ikey []byte, at Rev) (v version, ok bool, err error) {
+// getFolded fills dst with what the tables have of a key, as table.get does.
+func (b *base) getFolded(ikey []byte, at Rev, dst *version) (bool, error) {
+	if len(b.runs) == 1 {
+		return b.runs[0].get(ikey, at, dst)
+	}
+	found := false
+	for _, r := range b.runs {
+		if found && dst.rev >= r.maxRev {
+			break
+		}
+		var v version
+		ok, err := r.get(ikey, at, &v)
+		if err != nil {
+			return false, err
+		}
+		if ok && (!found || v.rev > dst.rev) {
+			*dst, found = v, true
+		}
+	}
+	return found, nil
+}
+
+// get fills dst with what the run has of a key, as table.get does.
+func (r *run) get(ikey []byte, at Rev, dst *version) (bool, error) {
 	i := sort.Search(len(r.tables), func(i int) bool { return r.tables[i].line.last >= string(ikey) })
 	if i == len(r.tables) {
-		return v, false, nil
+		return false, nil
 	}
 	l := r.tables[i]
 	if l.line.first > string(ikey) || (l.line.lower != "" && l.line.lower >= string(ikey)) {
-		return v, false, nil
+		return false, nil
 	}
 	t, err := l.open()
 	if err != nil {
-		return v, false, err
+		return false, err
 	}
-	ok, err = t.get(ikey, at, &v)
-	return v, ok, err
+	return t.get(ikey, at, dst)
 }
 
 // sources returns everything of a range with revisions of at most at, and more:
@@ -197,11 +211,7 @@ func (r *run) source(o *iterOptions) source {
 }
 
 // opened is the table, or nil if it has not been asked for so far.
-func (l *lazyTable) opened() *table {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.t
-}
+func (l *lazyTable) opened() *table { return l.t.Load() }
 
 // runIter is the concatenation of the tables of a run. It opens each when the
 // one before is at its end.

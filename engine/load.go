@@ -222,7 +222,8 @@ func (l *loader) decideEach(core *txCore, items []version) error {
 	now := core.now.UnixMilli()
 	for i := range items {
 		v := items[i]
-		old, ok, err := core.lookup(v.key)
+		var old version
+		ok, err := core.lookup(v.key, &old)
 		if err != nil {
 			return err
 		}

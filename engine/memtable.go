@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 )
 
 // A memtable holds versions of keys in memory: what of the tail was read or
@@ -11,7 +12,9 @@ import (
 // their revisions and never changed, so a reader of an older revision goes on
 // undisturbed.
 type memtable struct {
-	mu     sync.RWMutex
+	filled atomic.Bool // there is something in it
+
+	mu     sync.RWMutex         // guards all below
 	keys   map[string][]version // by ikey, ascending by revision
 	sorted []string             // the keys, in order
 	fresh  []string             // keys that are not in sorted yet
@@ -24,6 +27,7 @@ func (m *memtable) add(v version) {
 	if m.keys == nil {
 		m.keys = make(map[string][]version)
 	}
+	m.filled.Store(true)
 	vs, ok := m.keys[string(v.key)]
 	if !ok {
 		m.fresh = append(m.fresh, string(v.key))
@@ -33,9 +37,7 @@ func (m *memtable) add(v version) {
 
 // empty reports whether there is nothing in it.
 func (m *memtable) empty() bool {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return len(m.keys) == 0
+	return !m.filled.Load()
 }
 
 // get returns the newest version with a revision of at most at.
@@ -178,6 +180,7 @@ func (m *memtable) prepend(older *memtable) {
 		older.keys[key] = append(older.keys[key], vs...)
 	}
 	m.keys, m.sorted, m.fresh = older.keys, older.sorted, older.fresh
+	m.filled.Store(len(m.keys) > 0)
 }
 
 // sortVersions sorts as tables are: by key, then newest first.

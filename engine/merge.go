@@ -142,7 +142,8 @@ func (b *base) mergeSource(state *mergeState) source {
 		before: b.man.historyStamp.Time().UnixMilli(),
 		bottom: func(ikey []byte) bool {
 			for _, r := range others {
-				if _, found, err := r.get(ikey, newestRev); found || err != nil {
+				var v version
+				if found, err := r.get(ikey, newestRev, &v); found || err != nil {
 					return false // if it cannot be told, nothing is dropped
 				}
 			}

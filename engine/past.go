@@ -86,15 +86,12 @@ func (db *DB) beginning(core *txCore) (Rev, Stamp, error) {
 
 // viewCore runs fn on a transaction that is pinned to the newest state.
 func (db *DB) viewCore(ctx context.Context, fn func(*txCore) error) error {
-	if err := db.enrol(ctx); err != nil {
+	core := &txCore{db: db, now: db.opts.now(), readonly: true}
+	if err := db.enrolPinned(ctx, core); err != nil {
 		return err
 	}
 	defer db.users.Done()
-	core := &txCore{db: db, now: db.opts.now(), readonly: true}
 	defer core.end()
-	if _, err := core.state(); err != nil {
-		return err
-	}
 	return fn(core)
 }
 

@@ -215,9 +215,11 @@ func (db *DB) refreshSnapshot() error {
 	}
 	man := snapshotManifest(&db.snap.inf)
 	db.snap.retain()
+	only := &lazyTable{line: man.tables[0]}
+	only.t.Store(db.snap)
 	b := &base{
 		man: man, tail: &tail{loaded: true, cache: &db.cache}, cache: &db.cache,
-		runs: []*run{{id: 1, maxRev: db.snap.inf.snapshotRev, tables: []*lazyTable{{line: man.tables[0], t: db.snap}}}},
+		runs: []*run{{id: 1, maxRev: db.snap.inf.snapshotRev, tables: []*lazyTable{only}}},
 	}
 	b.refs.Store(1)
 	db.setBase(b, man.folded)

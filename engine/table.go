@@ -433,6 +433,7 @@ func (t *table) getInBlock(pageNo int, page *indexPage, b int, key []byte, at Re
 	}
 	begin, end := run.cols[colValueEnd].span(i)
 	dst.value = values[begin:end:end]
+	prefetch(dst.value[:min(len(dst.value), maxPrefetch)]) // while the caller makes room for a copy
 	return true, nil
 }
 

@@ -19,6 +19,7 @@ type txCore struct {
 
 	rev      Rev     // reads see this revision and, in a round, what is pending
 	base     *base   // pinned; nil until the first read
+	folded   bool    // all that rev sees is in the tables of base
 	former   []*base // pinned before, of which values were perhaps lent
 	readonly bool
 
@@ -120,27 +121,35 @@ func (c *txCore) end() {
 	c.former = nil
 }
 
-// lookup finds the newest version below the transaction's own writes.
-func (c *txCore) lookup(ikey []byte) (v version, ok bool, err error) {
+// lookup fills dst with the newest version below the transaction's own writes,
+// a delete too, and reports whether there is one.
+func (c *txCore) lookup(ikey []byte, dst *version) (ok bool, err error) {
 	if c.round != nil {
-		if v, ok := c.round.memory().get(ikey, math.MaxUint64); ok {
-			return v, true, nil
+		if *dst, ok = c.round.memory().get(ikey, math.MaxUint64); ok {
+			return true, nil
 		}
 	}
 	for range 5 {
 		b, err := c.state()
 		if err != nil {
-			return v, false, err
+			return false, err
 		}
-		v, ok, err = b.get(ikey, c.rev)
+		// What comes behind the tables later is newer than rev, and so is what
+		// stands behind those of a later base.
+		c.folded = c.folded || b.tail.empty()
+		if c.folded {
+			ok, err = b.getFolded(ikey, c.rev, dst)
+		} else {
+			*dst, ok, err = b.get(ikey, c.rev)
+		}
 		if err != errVanished {
-			return v, ok, err
+			return ok, err
 		}
 		if err := c.again(err); err != nil {
-			return v, false, err
+			return false, err
 		}
 	}
-	return v, false, errUnsettled
+	return false, errUnsettled
 }
 
 func (t *dbTx) Get(ctx context.Context, key string) (Entry, error) {
@@ -159,7 +168,8 @@ func (t *dbTx) Get(ctx context.Context, key string) (Entry, error) {
 		}
 		return entryOf(key, &v, false), nil
 	}
-	v, ok, err := t.lookup(ikey)
+	var v version
+	ok, err := t.lookup(ikey, &v)
 	if err != nil {
 		return Entry{}, err
 	}
