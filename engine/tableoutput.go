@@ -29,6 +29,7 @@ func (b *tableBlock) reset() {
 type tableOutput struct {
 	full chan *tableBlock // for the goroutine; nil before it runs
 	free chan *tableBlock // that it has put
+	made int              // blocks that there are
 	done chan struct{}    // closed when it has ended
 
 	failed atomic.Bool // e is set, or panicked: nothing more will be put
@@ -54,15 +55,17 @@ type tableOutput struct {
 	lastKey []byte   // of the block before, if the next one may repeat it
 }
 
-// tableAhead is the number of blocks that may wait to be put, and hugeBlock the
-// weight from which on none may: a block can be of one huge value.
+// tableBlocks is the number of blocks that there may be, under way and on their
+// way, and hugeBlock the weight from which on none may wait: a block can be of
+// one huge value.
 const (
-	tableAhead = 4
-	hugeBlock  = 1 << 20
+	tableBlocks = 4
+	hugeBlock   = 1 << 20
 )
 
 func newTableOutput(f File, o tableOptions, enc *runEncoder, header []byte) *tableOutput {
 	return &tableOutput{
+		free: make(chan *tableBlock, tableBlocks), made: 1,
 		file: f, id: o.id, blockSize: o.blockSize, pageSize: o.pageSize, enc: enc,
 		buf: append(make([]byte, 0, tableBufferSize+tableBufferSize/4), header...),
 	}
@@ -89,12 +92,11 @@ func (o *tableOutput) take(b *tableBlock) (*tableBlock, error) {
 			return b, err
 		}
 	}
-	select {
-	case b = <-o.free:
-	default:
-		b = new(tableBlock)
+	if o.made < tableBlocks && len(o.free) == 0 {
+		o.made++
+		return new(tableBlock), nil
 	}
-	return b, nil
+	return <-o.free, nil
 }
 
 // end puts the last block, if there is one, and ends the index.
@@ -113,16 +115,14 @@ func (o *tableOutput) end(last *tableBlock) error {
 
 // start starts the goroutine.
 func (o *tableOutput) start() {
-	o.full, o.done = make(chan *tableBlock, tableAhead), make(chan struct{})
-	if o.free == nil {
-		o.free = make(chan *tableBlock, tableAhead+1)
-	}
+	o.full, o.done = make(chan *tableBlock, tableBlocks), make(chan struct{})
 	go func() {
 		defer close(o.done)
 		defer func() {
 			if o.panics = recover(); o.panics != nil {
 				o.failed.Store(true)
-				for range o.full { // nobody is to wait for a place in it
+				for b := range o.full { // nobody is to wait for a block
+					o.free <- b
 				}
 			}
 		}()
@@ -132,10 +132,7 @@ func (o *tableOutput) start() {
 				o.failed.Store(o.e != nil)
 			}
 			b.reset()
-			select {
-			case o.free <- b:
-			default:
-			}
+			o.free <- b
 		}
 	}()
 }
