@@ -127,7 +127,8 @@ func (a assigned) revOf(stored uint64) Rev {
 type table struct {
 	name  string // for errors
 	as    assigned
-	data  []byte // the mapped file
+	file  File
+	data  []byte // the file, mapped
 	unmap func() error
 	refs  atomic.Int64
 
@@ -144,6 +145,8 @@ type table struct {
 	valuesOK []atomic.Uint64
 	filterOK []atomic.Uint64 // for each page of the index, a bit for each page of its filter
 
+	scanned atomic.Bool // a scan looked for matches before, see keyBuffer
+
 	unpacked atomic.Pointer[unpackedRuns] // of the last compressed block that get read
 }
 
@@ -155,20 +158,22 @@ func openTable(fsys FS, path, name string, as assigned) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	t := &table{name: name, as: as, file: f}
+	t.refs.Store(1)
 	fi, err := f.Stat()
 	if err != nil {
+		t.release()
 		return nil, err
 	}
 	size := fi.Size()
 	if size < tableHeaderSize+tableFooterSize || size > math.MaxInt {
+		t.release()
 		return nil, &CorruptError{File: name, Offset: size, Reason: "too short for a table"}
 	}
-	t := &table{name: name, as: as}
 	if t.data, t.unmap, err = f.Map(int(size), false); err != nil {
+		t.release()
 		return nil, err
 	}
-	t.refs.Store(1)
 	if err := t.readEnds(); err != nil {
 		t.release()
 		return nil, err
@@ -195,8 +200,11 @@ func (t *table) retain() bool {
 func (t *table) release() {
 	switch n := t.refs.Add(-1); {
 	case n == 0:
-		// An error of munmap would be a bug here and changes nothing.
-		_ = t.unmap()
+		// An error of these would be a bug here and changes nothing.
+		if t.unmap != nil {
+			_ = t.unmap()
+		}
+		t.file.Close()
 	case n < 0:
 		panic("engine: table released once too often")
 	}
