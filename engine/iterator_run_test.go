@@ -80,7 +80,9 @@ func TestVisibleRuns(t *testing.T) {
 			}
 			all = append(all, vs...)
 			if r.IntN(2) == 0 {
-				sources = append(sources, &runIter{tables: []*lazyTable{{t: tab}}})
+				lazy := new(lazyTable)
+				lazy.t.Store(tab)
+				sources = append(sources, &runIter{tables: []*lazyTable{lazy}})
 			} else {
 				sources = append(sources, tab.iter(iterOptions{}))
 			}

@@ -127,7 +127,8 @@ func (a assigned) revOf(stored uint64) Rev {
 type table struct {
 	name  string // for errors
 	as    assigned
-	data  []byte // the mapped file
+	file  File   // nil: somebody else's
+	data  []byte // the file, mapped
 	unmap func() error
 	refs  atomic.Int64
 
@@ -144,6 +145,8 @@ type table struct {
 	valuesOK []atomic.Uint64
 	filterOK []atomic.Uint64 // for each page of the index, a bit for each page of its filter
 
+	scanned atomic.Bool // a scan looked for matches before, see keyBuffer
+
 	unpacked atomic.Pointer[unpackedRuns] // of the last compressed block that get read
 
 	// For so many gets that find their key the filter is asked, see get.
@@ -158,11 +161,17 @@ func openTable(fsys FS, path, name string, as assigned) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return mapTable(f, name, as)
+	t, err := mapTable(f, name, as)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	t.file = f
+	return t, nil
 }
 
-// mapTable opens the table in a file, which may be closed then.
+// mapTable opens the table in a file, which stays the caller's and may be
+// closed then.
 func mapTable(f File, name string, as assigned) (*table, error) {
 	fi, err := f.Stat()
 	if err != nil {
@@ -209,8 +218,11 @@ func (t *table) release() {
 				p.heads.release()
 			}
 		}
-		// An error of munmap would be a bug here and changes nothing.
+		// An error of these would be a bug here and changes nothing.
 		_ = t.unmap()
+		if t.file != nil {
+			t.file.Close()
+		}
 	case n < 0:
 		panic("engine: table released once too often")
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"hash/crc32"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,8 @@ type matchFeed struct {
 	o     iterOptions
 	first int // page that comes first
 	count int // of pages
+
+	firstScan bool // of this process through the table
 
 	claimed atomic.Int64     // pages that workers have taken up
 	tickets chan *pageHits   // a worker takes one before it takes up a page
@@ -64,6 +67,7 @@ func (t *table) newMatchFeed(o iterOptions) *matchFeed {
 		return nil
 	}
 	f := &matchFeed{t: t, o: o, first: from, count: to - from, quit: make(chan struct{})}
+	f.firstScan = t.file != nil && !t.scanned.Swap(true)
 	if o.reverse {
 		f.first = to - 1
 	}
@@ -116,6 +120,10 @@ func (f *matchFeed) close() {
 // and a ticket comes back when its page has been used up: so of the pages that
 // are taken up no two have the same slot.
 func (f *matchFeed) work() {
+	var ahead *keyBuffer
+	if f.firstScan {
+		ahead = new(keyBuffer)
+	}
 	for {
 		var p *pageHits
 		select {
@@ -127,13 +135,14 @@ func (f *matchFeed) work() {
 		if i >= f.count {
 			return
 		}
-		f.find(i, p)
+		f.find(i, p, ahead)
 		f.slots[i%len(f.slots)] <- p
 	}
 }
 
-// find finds the matches in the page that comes as number i.
-func (f *matchFeed) find(i int, p *pageHits) {
+// find finds the matches in the page that comes as number i. ahead is nil where
+// all blocks are read through the mapping.
+func (f *matchFeed) find(i int, p *pageHits, ahead *keyBuffer) {
 	it := tableIter{t: f.t, o: f.o, step: 1, pageNo: f.first + i}
 	if f.o.reverse {
 		it.step, it.pageNo = -1, f.first-i
@@ -142,6 +151,7 @@ func (f *matchFeed) find(i int, p *pageHits) {
 	if p.err = f.t.page(it.pageNo, &it.page); p.err != nil {
 		return
 	}
+	rare := true // where matches are, more may be: those blocks are read at once
 	for b := range it.page.n {
 		it.blockNo = b
 		if f.o.reverse {
@@ -154,11 +164,14 @@ func (f *matchFeed) find(i int, p *pageHits) {
 		if n := len(p.blocks); n < cap(p.blocks) {
 			it.hits = p.blocks[: n+1 : n+1][n].hits
 		}
+		if rare && ahead.passes(&it) {
+			continue
+		}
 		if !it.read() {
 			p.err = it.e
 			return
 		}
-		if len(it.hits) > 0 {
+		if rare = len(it.hits) == 0; !rare {
 			p.blocks = append(p.blocks, blockHits{it.block, it.run, it.hits})
 			it.hits = nil
 		}
@@ -176,4 +189,46 @@ func (f *matchFeed) outside(it *tableIter) bool {
 	}
 	before, _ := it.page.bound(it.blockNo - 1)
 	return bytes.Compare(before, f.o.hi) >= 0
+}
+
+// A keyBuffer is where a worker reads keys that it only looks at.
+type keyBuffer struct {
+	bytes []byte
+	run   keyRun
+	hits  []uint32
+}
+
+// keyBufferSize is what a keyBuffer begins with, in bytes: most blocks have
+// fewer bytes of keys.
+const keyBufferSize = 8 << 10
+
+// passes reports whether the next block of it has no match, by reading its keys
+// into the buffer. It knows nothing of a block that was used before, is stored in
+// another way, or is damaged.
+//
+// A process that looks at all keys of a table once takes two thirds of the time
+// so. Through the mapping each block costs a fault, for which the kernel maps
+// sixteen pages, most of them of values, and takes them away in the end. Who
+// does it again is better off with pages that are mapped. What was read here is
+// not trusted there: only a mapping that was itself verified is.
+func (b *keyBuffer) passes(it *tableIter) bool {
+	if b == nil {
+		return false
+	}
+	e := it.page.block(it.blockNo)
+	if e.keyCodec != codecNone || hasBit(it.t.keysOK, e.no) {
+		return false
+	}
+	if len(b.bytes) < int(e.keySize) {
+		b.bytes = make([]byte, max(e.keySize, keyBufferSize))
+	}
+	raw := b.bytes[:e.keySize]
+	if n, _ := it.t.file.ReadAt(raw, e.off); n < len(raw) || crc32.ChecksumIEEE(raw) != e.keyCRC {
+		return false
+	}
+	if b.run.parse(raw, int(e.n)) != nil || b.run.check(int(e.valueRaw)) != nil {
+		return false
+	}
+	b.hits = b.run.match(0, b.run.n, it.o.match, b.hits[:0])
+	return len(b.hits) == 0
 }
