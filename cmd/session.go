@@ -106,7 +106,7 @@ const outBuffer = 64 << 10
 // NewSession returns a session with the default settings.
 func NewSession(streams Streams) *Session {
 	s := &Session{Streams: streams, set: Settings{Mode: "auto", Wait: defaultWait}}
-	s.out = bufio.NewWriterSize(streams.Out, outBuffer)
+	s.out = bufio.NewWriterSize(s.dataOut(), outBuffer)
 	s.errs = &errWriter{s}
 	s.running = context.Background()
 	s.stdinFile, _ = streams.In.(*os.File)
@@ -121,14 +121,12 @@ func NewSession(streams Streams) *Session {
 type errWriter struct{ s *Session }
 
 func (w *errWriter) Write(p []byte) (int, error) {
-	return w.s.progress.above(func() (int, error) {
-		// A failed flush shows at the next write of data.
-		_ = w.s.out.Flush()
-		if w.s.pager != nil {
-			return w.s.pager.remark(p)
-		}
-		return w.s.Err.Write(p)
-	})
+	// A failed flush shows at the next write of data.
+	_ = w.s.out.Flush()
+	if w.s.pager != nil {
+		return w.s.pager.remark(p)
+	}
+	return w.s.progress.above(func() (int, error) { return w.s.Err.Write(p) })
 }
 
 // Close ends the session: it discards an open transaction and closes the store.

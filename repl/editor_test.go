@@ -280,7 +280,7 @@ func TestEditorHistory(t *testing.T) {
 		{"\x13", "(search) t: se|t b 1"},
 		{"\x07", "> |"},
 		{"x\x12b 1\x1b", "> set |b 1"}, // Escape keeps what was found
-		{"\x1b[A", "> get a|"},             // and goes on from there
+		{"\x1b[A", "> get a|"},         // and goes on from there
 		{"\x15x\x12b 1\x05", "> set b 1|"},
 	} {
 		d.Type(step.keys)
