@@ -298,6 +298,36 @@ func TestEditorHistory(t *testing.T) {
 	}
 }
 
+// Ctrl-O runs the line and has the next one of the history ready, one after the
+// other, and behind the last none.
+func TestEditorRunAndFetch(t *testing.T) {
+	d := sit(t, 40, 10, EditorOptions{})
+	for _, line := range []string{"a", "b", "b", "c"} {
+		d.Type(line + "\r")
+		d.want(line)
+		d.WaitLine("> |")
+	}
+	d.Type("\x1b[A\x1b[A\x1b[A") // a b c: one more b is not remembered
+	d.WaitLine("> a|")
+	d.Type("\x0f")
+	d.want("a")
+	d.WaitLine("> b|")
+	d.Type("\x0f")
+	d.want("b")
+	d.WaitLine("> c|")
+	d.Type("\x1b[A") // from its place, and not from the end
+	d.WaitLine("> b|")
+	d.Type("\x1b[B")
+	d.WaitLine("> c|")
+	d.Type("x\x0f") // changed it has no place
+	d.want("cx")
+	d.WaitLine("> |")
+	d.Type("\"open\x0f") // as Enter does
+	d.WaitLine("… |")
+	d.Type("\x03")
+	d.want("^C")
+}
+
 // The end of the context and of the terminal end the line, and give the
 // terminal back.
 func TestEditorEnds(t *testing.T) {
