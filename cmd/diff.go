@@ -77,6 +77,8 @@ func (s *Session) diff(ctx context.Context, args []string, sel selector, o diffO
 	if err != nil {
 		return false, err
 	}
+	ctx, endProgress := s.withProgress(ctx, "diff")
+	defer endProgress()
 	err = s.viewSides(ctx, sides, func(from, to engine.Tx) error {
 		families, err := s.diffFamilies(ctx, from, to)
 		if err != nil || none {
@@ -101,6 +103,7 @@ func (s *Session) diff(ctx context.Context, args []string, sel selector, o diffO
 		}
 		return nil
 	})
+	endProgress()
 	if err != nil {
 		return false, err
 	}

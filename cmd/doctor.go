@@ -79,14 +79,6 @@ func (d *doctor) bad(what, command, f string, args ...any) {
 	d.found = append(d.found, finding{broken, what, fmt.Sprintf(f, args...), command})
 }
 
-// command is a command of kvsh on this database, as it would be typed.
-func (d *doctor) command(words string) string {
-	if d.s.set.DB == "" {
-		return "kvsh " + words
-	}
-	return "kvsh -d " + format.Word([]byte(d.path)) + " " + words
-}
-
 // doctor looks at the database and writes what it finds.
 func (s *Session) doctor(ctx context.Context) error {
 	if err := onDisk(s.path()); err != nil {
@@ -109,7 +101,7 @@ func (s *Session) doctor(ctx context.Context) error {
 	if err := s.findings(d.found); err != nil {
 		return err
 	}
-	return d.damage
+	return ofFile(d.path, d.damage)
 }
 
 // database looks at a database in a directory.
@@ -168,7 +160,7 @@ func (d *doctor) file() error {
 	if err != nil {
 		return err
 	}
-	inspect := "kvsh inspect " + format.Word([]byte(d.path))
+	inspect := d.s.typedAlone("inspect " + format.Word([]byte(d.path)))
 	if bad > 0 {
 		d.bad("file", inspect, "one file of a database, a %s: %d of %s bad", what, bad, plural(parts-1, "part"))
 	} else {

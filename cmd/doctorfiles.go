@@ -12,7 +12,7 @@ import (
 
 func (d *doctor) format() {
 	if d.survey.Format == 0 {
-		d.bad("format", d.command("repair"), "FORMAT cannot be read")
+		d.bad("format", d.s.asTyped("repair"), "FORMAT cannot be read")
 		return
 	}
 	d.ok("format", "%d, made %s, database %.8s…", d.survey.Format, d.ago(d.survey.Created), d.survey.Database)
@@ -25,7 +25,7 @@ const shownFaults = 3
 func (d *doctor) check() {
 	r := &d.report
 	read := fmt.Sprintf("%s, %s", plural(r.Files, "file"), format.HumanSize(r.Bytes))
-	mend := d.command("repair")
+	mend := d.s.asTyped("repair")
 	switch r.Verdict {
 	case engine.VerdictClean:
 		d.ok("check", "clean at rev %d; %s", r.Rev, read)
@@ -34,7 +34,7 @@ func (d *doctor) check() {
 		d.warn("check", mend, "torn behind rev %d, nothing acknowledged; the next write mends it", r.Rev)
 	default:
 		if r.Snapshot {
-			mend = "kvsh salvage --to NEW.kv " + format.Word([]byte(d.path))
+			mend = d.s.typedAlone("salvage --to NEW.kv " + format.Word([]byte(d.path)))
 		}
 		d.bad("check", mend, "damaged, %s; %s", plural(int64(len(r.Faults)), "fault"), read)
 	}
@@ -48,7 +48,7 @@ func (d *doctor) check() {
 }
 
 func (d *doctor) more(n int) {
-	f := finding{state: attention, what: "fault", text: fmt.Sprintf("and %d more", n), command: d.command("check")}
+	f := finding{state: attention, what: "fault", text: fmt.Sprintf("and %d more", n), command: d.s.asTyped("check")}
 	if d.report.Verdict == engine.VerdictDamaged {
 		f.state = broken
 	}
@@ -90,7 +90,7 @@ func shortName(file string) string {
 
 func (d *doctor) quarantine() {
 	if q := d.survey.Quarantine; q.Files > 0 {
-		d.warn("quarantine", d.command("quarantine ls"), "%s with %s", plural(q.Files, "file"), format.HumanSize(q.Bytes))
+		d.warn("quarantine", d.s.asTyped("quarantine ls"), "%s with %s", plural(q.Files, "file"), format.HumanSize(q.Bytes))
 		return
 	}
 	d.ok("quarantine", "empty")
@@ -107,7 +107,7 @@ func (d *doctor) leftovers() {
 		parts = append(parts, plural(int64(n), "table")+" that nothing names")
 	}
 	if len(parts) > 0 {
-		d.warn("leftovers", d.command("compact"), "%s", strings.Join(parts, ", "))
+		d.warn("leftovers", d.s.asTyped("compact"), "%s", strings.Join(parts, ", "))
 	}
 	if n := len(r.Foreign); n > 0 {
 		d.warn("foreign", "", "%s not of kvsh: %s", plural(int64(n), "file"), format.Short([]byte(r.Foreign[0]), 30))
@@ -130,9 +130,9 @@ func (d *doctor) tables() {
 		format.HumanSize(v.TableBytes), format.HumanSize(v.Log.Bytes))
 	switch {
 	case v.Merging, v.MergeDue:
-		d.warn("tables", d.command("compact"), "%s; a merge waits", text)
+		d.warn("tables", d.s.asTyped("compact"), "%s; a merge waits", text)
 	case v.Log.Bytes > tailWaits:
-		d.warn("tables", d.command("compact"), "%s waits to be folded", text)
+		d.warn("tables", d.s.asTyped("compact"), "%s waits to be folded", text)
 	default:
 		d.ok("tables", "%s", text)
 	}
@@ -157,6 +157,6 @@ func (d *doctor) settings() {
 	case v.Sync == "always":
 		d.ok("sync", "always")
 	default:
-		d.warn("sync", d.command("config sync always"), "%s: a power cut loses the newest writes", v.Sync)
+		d.warn("sync", d.s.asTyped("config sync always"), "%s: a power cut loses the newest writes", v.Sync)
 	}
 }

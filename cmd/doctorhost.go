@@ -62,7 +62,7 @@ func (d *doctor) space() {
 	case k.free < need:
 		d.warn("disk", "", "%s, %s: compact needs %s, make room first", k.kind, free, format.HumanSize(need))
 	case k.free < 2*need || k.size > 0 && k.free < k.size/20:
-		d.warn("disk", d.command("compact --keep 1d"), "%s, nearly full: %s of %s", k.kind, free, format.HumanSize(k.size))
+		d.warn("disk", d.s.asTyped("compact --keep 1d"), "%s, nearly full: %s of %s", k.kind, free, format.HumanSize(k.size))
 	case k.kind == "tmpfs":
 		d.warn("disk", "", "tmpfs, %s: lives in memory, gone when the machine stops", free)
 	default:
@@ -86,9 +86,9 @@ func (d *doctor) lock() {
 	case pid == 0:
 		d.ok("lock", "free%s", last)
 	case pid == v.LastPid:
-		d.warn("lock", d.command("--wait 30s …"), "held for %s by %s", format.HumanDuration(d.now.Sub(v.LastLockedAt)), who(pid, v.LastCommand))
+		d.warn("lock", d.s.asTyped("--wait 30s …"), "held for %s by %s", format.HumanDuration(d.now.Sub(v.LastLockedAt)), who(pid, v.LastCommand))
 	default:
-		d.warn("lock", d.command("--wait 30s …"), "held by %s", who(pid, processName(pid)))
+		d.warn("lock", d.s.asTyped("--wait 30s …"), "held by %s", who(pid, processName(pid)))
 	}
 }
 
@@ -157,7 +157,7 @@ func (d *doctor) snapshots() error {
 	if err != nil {
 		return err
 	}
-	save := d.command("snapshot save")
+	save := d.s.asTyped("snapshot save")
 	name := format.Safe(filepath.Base(newest.Path))
 	switch {
 	case count == 0 && d.report.Rev == 0:

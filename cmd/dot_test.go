@@ -73,7 +73,7 @@ func TestDotCommandsAtThePrompt(t *testing.T) {
 		{".alias names list --limit 2; names", "notes:1\nsession:1\n", ""},
 		{"names --reverse", "visits\nuser:2\n", ""},
 		{".alias get get -m quoted; get text", "\"abc\"\n", ""},
-		{".alias y z; .alias z y; y", "", "kvsh: unknown command \"y\"\n  .alias y z; .alias z y; y\n                          ^\nhint: did you mean \"mv\"?\n"},
+		{".alias y z; .alias z y; y", "", "kvsh: unknown command \"y\"\n  .alias y z; .alias z y; y\n                          ^\nhint: \"help\" lists the commands\n"},
 		{".alias n 'two words' -x; .alias n", ".alias n \"two words\" -x\n", ""},
 		{".alias", ".alias get get -m quoted\n.alias n \"two words\" -x\n.alias names list --limit 2\n.alias y z\n.alias z y\n", ""},
 		{".unalias n; .unalias y; .unalias z; .unalias get; .alias", ".alias names list --limit 2\n", ""},

@@ -15,7 +15,8 @@ func dotKeyList() []dotCommand {
 		name: ".keys", usage: "[vi|emacs]", short: "Keys that edit the line", most: 1,
 		long: `With vi a line begins in insert mode, where all keys are as without but Escape:
 behind that h l w b e W B E 0 ^ $ f F t T ; , j k G gg move, c d y take what a
-motion goes over, or the line if they stand twice, x X s S D C Y r ~ i I a A o O
+motion goes over, or the line if they stand twice, or with i and a what is in
+or around w W " ' ` + "`" + ` ( [ { <, as in ciw and da"; x X s S D C Y r ~ i I a A o O
 p P u and . are as in vi, with counts; Ctrl-R takes u back, / n N search the
 history. The cursor is a bar or a block. ` + keysVariable + `=vi chooses it from the
 start, as this line does in the file of commands to begin with.`,

@@ -278,7 +278,7 @@ func (s *Session) usualOut() io.Writer {
 	if s.shell.sink != nil {
 		return s.shell.sink
 	}
-	return s.Out
+	return s.dataOut()
 }
 
 // endSink sends data to the usual place again, what is still to be written to
@@ -289,7 +289,7 @@ func (s *Session) endSink() error {
 	}
 	err := errors.Join(s.out.Flush(), s.shell.sink.close())
 	s.shell.sink, s.redirected = nil, false
-	s.out.Reset(s.Out)
+	s.out.Reset(s.dataOut())
 	return err
 }
 

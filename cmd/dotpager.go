@@ -148,7 +148,7 @@ func (p *pager) Write(b []byte) (int, error) {
 	case pagerShowing:
 		return p.in.Write(b)
 	case pagerPassing:
-		return p.s.Out.Write(b)
+		return p.s.dataOut().Write(b)
 	}
 	p.held = append(p.held, b...)
 	p.measure(b)
@@ -222,7 +222,7 @@ func (p *pager) pass() error {
 		return nil
 	}
 	p.state = pagerPassing
-	_, err := p.s.Out.Write(p.held)
+	_, err := p.s.dataOut().Write(p.held)
 	p.held = nil
 	return err
 }
@@ -234,7 +234,7 @@ func (p *pager) remark(b []byte) (int, error) {
 		return p.late.Write(b)
 	}
 	_ = p.pass() // the next write of data says so again
-	return p.s.Err.Write(b)
+	return p.s.progress.above(func() (int, error) { return p.s.Err.Write(b) })
 }
 
 // end waits until the person has read enough and returns what is left to be

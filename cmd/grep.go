@@ -113,6 +113,9 @@ func (s *Session) grep(ctx context.Context, re *regexp.Regexp, sel selector, o g
 		}
 		return nil
 	}
+	p := s.startProgress("grep")
+	defer p.end()
+	read := p.counting()
 	err = s.viewAt(ctx, o.at, func(tx engine.Tx) error {
 		if none {
 			return nil
@@ -122,12 +125,16 @@ func (s *Session) grep(ctx context.Context, re *regexp.Regexp, sel selector, o g
 			if err != nil {
 				return err
 			}
+			if read != nil {
+				read.Add(1)
+			}
 			if err := search(&e); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	p.end()
 	if err != nil {
 		return false, err
 	}

@@ -66,7 +66,7 @@ func (s *Session) infoScreen(facts []fact, o *format.Options) error {
 	add("holds", keys)
 	add("newest", fmt.Sprintf("rev %d", f.number("rev"))+ago("time"))
 	if _, ok := f["format"]; ok {
-		for _, line := range f.local(ago) {
+		for _, line := range s.localLines(f, ago) {
 			add(line[0], line[1])
 		}
 	}
@@ -86,8 +86,8 @@ func families(n int64) string {
 	return fmt.Sprintf("%d families", n)
 }
 
-// local is the lines about what only a database in files has.
-func (f factsOf) local(ago func(string) string) [][2]string {
+// localLines is the lines about what only a database in files has.
+func (s *Session) localLines(f factsOf, ago func(string) string) [][2]string {
 	var places []string
 	for _, p := range []struct{ what, bytes, count, noun string }{
 		{"log ", "log_bytes", "log_segments", "segment"},
@@ -105,7 +105,7 @@ func (f factsOf) local(ago func(string) string) [][2]string {
 	}
 	add := func(name, text string) { lines = append(lines, [2]string{name, text}) }
 	if n := f.number("quarantine_files"); n > 0 {
-		add("quarantine", plural(n, "file")+": kvsh quarantine ls")
+		add("quarantine", plural(n, "file")+": "+s.asTyped("quarantine ls"))
 	}
 	writer := "nobody"
 	if holder := f.text("lock_holder"); holder != "" {
@@ -118,7 +118,7 @@ func (f factsOf) local(ago func(string) string) [][2]string {
 	if name := f.text("last_snapshot"); name != "" {
 		add("snapshot", format.Word([]byte(name))+fmt.Sprintf(", rev %d", f.number("last_snapshot_rev"))+ago("last_snapshot_time"))
 	} else if _, ok := f["last_snapshot"]; ok {
-		add("snapshot", "none beside it: kvsh snapshot save")
+		add("snapshot", "none beside it: "+s.asTyped("snapshot save"))
 	}
 	add("sync", f.text("sync"))
 	add("made", strings.TrimPrefix(ago("created"), ", ")+fmt.Sprintf(", format %d", f.number("format")))

@@ -80,6 +80,9 @@ func TestPrettyFits(t *testing.T) {
 			for line := range strings.Lines(bare) {
 				line = strings.TrimSuffix(line, "\n")
 				// A word alone is not broken: it could not be copied then.
+				if strings.HasPrefix(line, "file  ") && strings.HasSuffix(line, "/backup.kvs") {
+					continue // nor a name
+				}
 				if args[0] == "info" && !strings.Contains(line[min(infoIndent, len(line)):], " ") {
 					continue
 				}

@@ -39,6 +39,7 @@ type progress struct {
 	read  func() int64 // what at.Done is, where nobody tells; or nil
 	since time.Time    // start of what is being done
 	shown bool         // a line stands on the terminal
+	open  bool         // data stand there whose line has not ended
 	ended bool
 
 	quit, gone chan struct{}
@@ -169,7 +170,7 @@ func (p *progress) draw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
-	if p.ended || now.Sub(p.start) < progressAfter || p.at.Doing == "" {
+	if p.ended || p.open || now.Sub(p.start) < progressAfter || p.at.Doing == "" {
 		return
 	}
 	if p.read != nil {
@@ -198,6 +199,28 @@ func (p *progress) above(write func() (int, error)) (int, error) {
 	defer p.mu.Unlock()
 	p.erase()
 	return write()
+}
+
+// A besideProgress is where data go at a terminal on which progress is shown.
+type besideProgress struct{ s *Session }
+
+func (w besideProgress) Write(b []byte) (int, error) {
+	p := w.s.progress
+	return p.above(func() (int, error) {
+		n, err := w.s.Out.Write(b)
+		if p != nil && n > 0 {
+			p.open = b[n-1] != '\n' // a line of progress would go over it
+		}
+		return n, err
+	})
+}
+
+// dataOut is where data go that no dot-command or mark sends elsewhere.
+func (s *Session) dataOut() io.Writer {
+	if s.OutTerminal && s.ErrTerminal {
+		return besideProgress{s}
+	}
+	return s.Out
 }
 
 // shortCount is a number of entries in a few columns: 9999, 12k, 1.2M.

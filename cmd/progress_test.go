@@ -175,3 +175,100 @@ func TestProgressOfScans(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Data on the terminal take the place of the line, which does not come back
+// while theirs is not at its end.
+func TestProgressBesideData(t *testing.T) {
+	var term fakeTerminal
+	now := time.Unix(1_770_000_000, 0)
+	s := NewSession(Streams{
+		In: strings.NewReader(""), Out: &term, Err: &term, OutTerminal: true, ErrTerminal: true,
+		Getenv: func(string) string { return "" },
+	})
+	p := newProgress(&term, "grep", func() time.Time { return now })
+	close(p.gone)
+	s.progress = p
+	p.counting().Add(5)
+	now = now.Add(2 * time.Second)
+	for _, c := range []struct{ data, want string }{
+		{"", "grep: read 5, 2/s"},
+		{"a 1\n", "a 1\n"},
+		{"", "grep: read 5, 2/s"},
+		{"b ", "b "},
+		{"", "b "}, // the line would go over it
+		{"2\n", "b 2\n"},
+		{"", "grep: read 5, 2/s"},
+	} {
+		if c.data != "" {
+			if _, err := s.out.WriteString(c.data); err != nil || s.out.Flush() != nil {
+				t.Fatal(err)
+			}
+		} else {
+			p.draw()
+		}
+		if got := term.screen(); got != c.want {
+			t.Errorf("behind %q the terminal shows %q, want %q", c.data, got, c.want)
+		}
+	}
+	// An error writes the data first, and waits for nobody.
+	if _, err := s.out.WriteString("c 3\n"); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(s.errs, "remark")
+	if got := term.screen(); got != "c 3\nremark\n" {
+		t.Errorf("behind a remark the terminal shows %q", got)
+	}
+	p.end()
+}
+
+// Every command that may read all there is says how far it is.
+func TestProgressOfCommands(t *testing.T) {
+	dir := t.TempDir()
+	var out bytes.Buffer
+	s := NewSession(Streams{
+		In: strings.NewReader(""), Out: &out, Err: &out, ErrTerminal: true,
+		Getenv: func(name string) string {
+			return map[string]string{"TERM": "xterm", "KVSH_DB": dir + "/t.kv"}[name]
+		},
+	})
+	defer s.Close()
+	s.door = doorScript
+	run := func(words ...string) *progress {
+		t.Helper()
+		s.progress = nil
+		if err := s.runLine(t.Context(), words); err != nil && !isAnswer(err) {
+			t.Fatalf("%q: %v", words, err)
+		}
+		return s.progress
+	}
+	words := []string{"mset"}
+	for i := range 600 {
+		words = append(words, fmt.Sprintf("user:%d", i), "x")
+	}
+	run(words...)
+	for _, c := range []struct {
+		words []string
+		doing string
+		done  int64
+	}{
+		{[]string{"grep", "x"}, "read", 600},
+		{[]string{"tree"}, "read", 600},
+		{[]string{"hash"}, "read", 600},
+		{[]string{"diff"}, "compare", 512}, // it tells of every 256th
+		{[]string{"--dry-run", "undo"}, "find", 512},
+		{[]string{"undo"}, "find", 512},
+	} {
+		p := run(c.words...)
+		if p == nil {
+			t.Errorf("%q shows no progress", c.words)
+			continue
+		}
+		at := p.at
+		if p.read != nil {
+			at.Done = p.read()
+		}
+		if p.name != c.words[len(c.words)-1] && p.name != c.words[0] || at.Doing != c.doing || at.Done != c.done || !p.ended {
+			t.Errorf("%q shows %s: %s %d, ended %t; want %s %d, ended", c.words, p.name, at.Doing, at.Done, p.ended, c.doing, c.done)
+		}
+	}
+}

@@ -19,6 +19,17 @@ func (p *progress) scanning(tx engine.Tx) engine.Tx {
 	return counted
 }
 
+// counting shows how many entries were read, by a command that counts them by
+// itself; nil if nobody sees it.
+func (p *progress) counting() *atomic.Int64 {
+	if p == nil {
+		return nil
+	}
+	n := new(atomic.Int64)
+	p.follow(engine.Progress{Doing: "read"}, n.Load)
+	return n
+}
+
 // A countingTx counts the entries that are read.
 type countingTx struct {
 	engine.Tx

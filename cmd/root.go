@@ -241,7 +241,6 @@ func unknownCommand(c *cobra.Command, word string) error {
 	if c.HasParent() {
 		e.reason = c.Name() + ": " + e.reason
 	}
-	c.SuggestionsMinimumDistance = 2
 	meant := synonym(word)
 	if c.HasParent() {
 		meant = childSynonym(c, word)
@@ -254,7 +253,7 @@ func unknownCommand(c *cobra.Command, word string) error {
 	} else if len(near) > 0 {
 		// Those of one distance come in the order of help, the everyday ones first.
 		e.hint = fmt.Sprintf("did you mean %q?", slices.MinFunc(near, func(a, b string) int {
-			return mistyped(word, a) - mistyped(word, b)
+			return mistyped(strings.ToLower(word), a) - mistyped(strings.ToLower(word), b)
 		}))
 	} else if c.HasParent() {
 		e.hint = fmt.Sprintf("%s has %s", c.Name(), strings.Join(childNames(c), ", "))
@@ -299,9 +298,13 @@ func likely(c *cobra.Command, word string) []string {
 	if len(word) > maxMistyped {
 		return nil
 	}
-	near := c.SuggestionsFor(word)
+	names := childNames(c)
+	if !c.HasParent() {
+		names = append(names, "help") // which the library adds by itself
+	}
 	// What has no letter of the word in its place is not like it.
-	return slices.DeleteFunc(near, func(name string) bool { return mistyped(strings.ToLower(word), name) >= max(len(word), 2) })
+	most := min(2, len(word)-1)
+	return slices.DeleteFunc(names, func(name string) bool { return mistyped(strings.ToLower(word), name) > most })
 }
 
 // usageOf is a usage error of a command, with its usage as the hint.
@@ -486,23 +489,27 @@ func nearFlag(c *cobra.Command, name string) string {
 	return best
 }
 
-// editDistance is the number of bytes to insert, delete or replace to turn a
-// into b.
+// editDistance is the number of bytes to insert, delete or replace, or of
+// neighbours to swap, that turn a into b.
 func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
+	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
+			cost := row[j]
 			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
+				cost = 1 + min(row[j], next[j], row[j+1])
 			}
-			diagonal, row[j+1] = row[j+1], cost
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				cost = min(cost, 1+before[j-1])
+			}
+			next[j+1] = cost
 		}
+		before, row = row, next
 	}
 	return row[len(b)]
 }

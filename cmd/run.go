@@ -179,6 +179,7 @@ func (s *Session) execute(ctx context.Context, root *cobra.Command, words []stri
 // runLine runs the words of one line of a script or of the shell. Flags of the
 // line end with it.
 func (s *Session) runLine(ctx context.Context, words []string) error {
+	s.lineDB = ""
 	if isDot(words) {
 		return s.runDot(ctx, words)
 	}
@@ -189,8 +190,12 @@ func (s *Session) runLine(ctx context.Context, words []string) error {
 		return err
 	}
 	saved := s.set
+	s.ownDB = &saved.DB
 	defer func() {
-		s.set = saved
+		if s.set.DB != saved.DB {
+			s.lineDB = s.set.DB
+		}
+		s.set, s.ownDB = saved, nil
 		if s.use != nil {
 			s.set.Family, s.use = *s.use, nil
 		}

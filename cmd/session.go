@@ -54,6 +54,8 @@ type Session struct {
 	stdinIsScript bool                                           // so no command may read it
 	stdinFile     *os.File                                       // In, if it is one, for programs; else nil
 	redirected    bool                                           // the data of this command goes to a file or program
+	ownDB         *string                                        // set.DB of the lines, while one runs; else nil
+	lineDB        string                                         // that the last line named for itself, if it did
 	at            *repl.Position                                 // of the command, when it stands in a script
 	ask           func(prompt string) (answer string, err error) // nil: nobody is there to ask
 
@@ -102,7 +104,7 @@ const outBuffer = 64 << 10
 // NewSession returns a session with the default settings.
 func NewSession(streams Streams) *Session {
 	s := &Session{Streams: streams, set: Settings{Mode: "auto", Wait: defaultWait}}
-	s.out = bufio.NewWriterSize(streams.Out, outBuffer)
+	s.out = bufio.NewWriterSize(s.dataOut(), outBuffer)
 	s.errs = &errWriter{s}
 	s.running = context.Background()
 	s.stdinFile, _ = streams.In.(*os.File)
@@ -117,14 +119,12 @@ func NewSession(streams Streams) *Session {
 type errWriter struct{ s *Session }
 
 func (w *errWriter) Write(p []byte) (int, error) {
-	return w.s.progress.above(func() (int, error) {
-		// A failed flush shows at the next write of data.
-		_ = w.s.out.Flush()
-		if w.s.pager != nil {
-			return w.s.pager.remark(p)
-		}
-		return w.s.Err.Write(p)
-	})
+	// A failed flush shows at the next write of data.
+	_ = w.s.out.Flush()
+	if w.s.pager != nil {
+		return w.s.pager.remark(p)
+	}
+	return w.s.progress.above(func() (int, error) { return w.s.Err.Write(p) })
 }
 
 // Close ends the session: it discards an open transaction and closes the store.
@@ -348,27 +348,55 @@ func (s *Session) remark(text string) {
 	}
 }
 
-// copyable is a text whose commands, written as "kvsh repair", can be copied: they
-// name the database if this command did, and in the shell they need no more than
-// their own name.
+// asTyped is a command on the database of this line as it would be typed here: in
+// the shell without the name of the program, and elsewhere with the database, if
+// that was named.
+func (s *Session) asTyped(words string) string { return s.lead() + words }
+
+// lead is what stands before the command in asTyped.
+func (s *Session) lead() string {
+	db, isOther := s.set.DB, s.lineDB != ""
+	switch {
+	case isOther: // the line is over, and its error is being told
+		db = s.lineDB
+	case s.ownDB != nil:
+		isOther = db != *s.ownDB
+	}
+	switch name := format.Word([]byte(db)); {
+	case s.door == doorShell && isOther:
+		return "-d " + name + " "
+	case s.door == doorShell:
+		return ""
+	case db == "":
+		return "kvsh "
+	case !namesDatabase(db):
+		return "kvsh -d " + name + " "
+	default:
+		return "kvsh " + name + " "
+	}
+}
+
+// typedAlone is a command that needs no database, or names one itself, as it
+// would be typed here.
+func (s *Session) typedAlone(words string) string {
+	if s.door == doorShell {
+		return words
+	}
+	return "kvsh " + words
+}
+
+// copyable is a text whose commands, written as "kvsh repair", can be copied:
+// they stand there as asTyped has them.
 func (s *Session) copyable(text string) string {
 	const command = "\"kvsh "
-	switch {
-	case !strings.Contains(text, command):
+	if !strings.Contains(text, command) {
 		return text
-	case s.door == doorShell:
-		return strings.ReplaceAll(text, command, "\"")
-	case s.set.DB == "":
-		return text
-	}
-	named := command + format.Word([]byte(s.set.DB)) + " "
-	if !namesDatabase(s.set.DB) {
-		named = command + "-d " + format.Word([]byte(s.set.DB)) + " "
 	}
 	for _, own := range []string{"-d ", "inspect ", "help ", "salvage --to NEW.kv "} { // which have what they need
 		text = strings.ReplaceAll(text, command+own, "\x00"+own)
 	}
-	return strings.ReplaceAll(strings.ReplaceAll(text, command, named), "\x00", command)
+	text = strings.ReplaceAll(text, command, "\""+s.lead())
+	return strings.ReplaceAll(text, "\x00", "\""+s.typedAlone(""))
 }
 
 // report writes an error and its hint, once.

@@ -28,6 +28,7 @@ Keys, besides those that move and delete as in other shells:
   Tab              complete; again: choose from the menu
   Up, Down         the commands before that begin as the line does
   Ctrl-R           search them all; Esc keeps what was found, Ctrl-G does not
+  Ctrl-O           run the line, then have the one behind it in the history
   Right, End       take what stands in grey; Alt-F its next word
   Alt-Enter        a further line; an open quote goes on by itself
   Ctrl-Y, Alt-Y    insert what was cut; what was cut before that

@@ -79,6 +79,7 @@ func (s *Session) saveBackup(ctx context.Context, target string, o *saveOptions)
 		return &usageError{
 			reason: fmt.Sprintf("%q is no directory", target),
 			hint:   "mkdir makes it; without the / behind it this is the name of the snapshot",
+			word:   target,
 		}
 	case !isFolder && (o.keep != "" || o.log || o.logOnly):
 		return usagef("--keep and --log need a directory: %q is none", target)

@@ -89,6 +89,9 @@ func (s *Session) tree(ctx context.Context, prefix string, sel selector, sep str
 	}
 	w := treeWalk{prefix: prefix, sep: sep, depth: depth, write: write}
 	total := namespace{name: prefix}
+	p := s.startProgress("tree")
+	defer p.end()
+	read := p.counting()
 	err = s.viewAt(ctx, at, func(tx engine.Tx) error {
 		if none || !possible {
 			return nil
@@ -97,6 +100,9 @@ func (s *Session) tree(ctx context.Context, prefix string, sel selector, sep str
 			if err != nil {
 				return err
 			}
+			if read != nil {
+				read.Add(1)
+			}
 			total.add(&e)
 			if err := w.key(&e); err != nil {
 				return err
@@ -104,6 +110,7 @@ func (s *Session) tree(ctx context.Context, prefix string, sel selector, sep str
 		}
 		return nil
 	})
+	p.end()
 	if err == nil {
 		err = w.flush()
 	}

@@ -120,7 +120,10 @@ func (s *Session) undo(ctx context.Context, e engine.UndoOptions, to moment) err
 		}
 		end = func() error { return errors.Join(failed, w.end()) }
 	}
+	ctx, endProgress := s.withProgress(ctx, "undo")
+	defer endProgress()
 	result, err := engine.Undo(ctx, store, e)
+	endProgress()
 	if err := errors.Join(s.refuseChanged(err), end()); err != nil {
 		return err
 	}

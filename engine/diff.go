@@ -27,7 +27,8 @@ type Difference struct {
 // it reads both. It yields at most one error, as the last pair.
 func Diff(ctx context.Context, from, to Tx, r Range) iter.Seq2[Difference, error] {
 	return func(yield func(Difference, error) bool) {
-		d := diffRun{ctx: ctx, from: from, to: to, r: r, yield: yield}
+		ctx := withStep(ctx, Progress{Doing: "compare"})
+		d := diffRun{ctx: ctx, from: from, to: to, r: r, yield: yield, step: stepOf(ctx)}
 		d.r.Limit, d.r.KeysOnly = 0, false
 		d.left = r.Limit
 		if r.Limit == 0 {
@@ -55,11 +56,19 @@ type diffRun struct {
 	yield    func(Difference, error) bool
 	stopped  bool
 	last     string // the key decided last, or empty
+	step     *step  // or nil
+	decided  int64  // keys
 }
+
+// toldEvery is after how many keys those who wait are told.
+const toldEvery = 256
 
 // emit decides a key that one of the states has, and reports whether to go on.
 func (d *diffRun) emit(key string, before, now *Entry) bool {
 	d.last = key
+	if d.decided++; d.decided%toldEvery == 0 {
+		d.step.add(toldEvery)
+	}
 	if before == nil && now == nil || before != nil && now != nil && sameEntry(before, now) {
 		return true
 	}

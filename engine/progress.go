@@ -15,8 +15,8 @@ type Progress struct {
 }
 
 // WithProgress returns a context whose operations tell f how far they are:
-// Load, Snapshot, VerifySnapshot, Restore, Check and Compact do. f is called
-// many times a second, from several goroutines at once, and must not wait.
+// Load, Snapshot, VerifySnapshot, Restore, Check, Compact, Diff and Undo do. f is
+// called many times a second, from several goroutines at once, and must not wait.
 func WithProgress(ctx context.Context, f func(Progress)) context.Context {
 	return context.WithValue(ctx, progressKey{}, f)
 }
@@ -46,8 +46,16 @@ func withStep(ctx context.Context, p Progress) context.Context {
 }
 
 // progressed adds to what the step of the context has done.
-func progressed(ctx context.Context, n int64) {
+func progressed(ctx context.Context, n int64) { stepOf(ctx).add(n) }
+
+// stepOf is the step of a context, or nil, for those who ask it often.
+func stepOf(ctx context.Context) *step {
 	s, _ := ctx.Value(stepKey{}).(*step)
+	return s
+}
+
+// add is progressed for a step, which may be nil.
+func (s *step) add(n int64) {
 	if s == nil {
 		return
 	}

@@ -203,12 +203,16 @@ func (u *undo) each(ctx context.Context, tx Tx, write func(Item) error) error {
 		return err
 	}
 	w := window{after: u.res.After, upTo: u.res.UpTo}
+	ctx = withStep(ctx, Progress{Doing: "find"})
+	step := stepOf(ctx)
 	err := p.changedKeys(ctx, &o, w, func(ikey []byte) (bool, error) {
 		it, err := u.item(p, ikey)
 		if it == nil || err != nil {
 			return err == nil, err
 		}
-		u.res.Keys++
+		if u.res.Keys++; u.res.Keys%toldEvery == 0 {
+			step.add(toldEvery)
+		}
 		return true, write(*it)
 	})
 	if err == nil && u.changed.Total > 0 {

@@ -86,22 +86,24 @@ type lineEditor struct {
 	printed   printed       // what others want to show
 
 	// Of the line being read.
-	buffer   buffer
-	prompt   string
-	prefill  string // what the next line begins with
-	asking   bool   // for an answer
-	typed    []byte // text that is not yet in the buffer
-	pasting  bool
-	walk     walk    // through the history
-	search   *search // or nil
-	menu     *menu   // or nil
-	looking  lookup
-	message  string // shown under the text until the next key
-	vi       vi
-	lastWord lastWord // that Alt-. put there
-	hinted   string   // of a hint, what may be accepted
-	done     bool
-	err      error
+	buffer  buffer
+	prompt  string
+	prefill string // what the next line begins with
+
+	fetchedAt int    // the place in the history of prefill, if it is from there
+	asking    bool   // for an answer
+	typed     []byte // text that is not yet in the buffer
+	pasting   bool
+	walk      walk    // through the history
+	search    *search // or nil
+	menu      *menu   // or nil
+	looking   lookup
+	message   string // shown under the text until the next key
+	vi        vi
+	lastWord  lastWord // that Alt-. put there
+	hinted    string   // of a hint, what may be accepted
+	done      bool
+	err       error
 }
 
 // NewEditor returns the editor for a terminal that moves its cursor. A history
@@ -221,9 +223,12 @@ func (e *lineEditor) start(prompt string, asking bool) error {
 	e.prompt, e.asking, e.done, e.err = prompt, asking, false, nil
 	if !asking && e.prefill != "" {
 		e.buffer.set(e.prefill)
-		e.prefill = ""
 	}
 	e.walk, e.lastWord = walk{}, lastWord{}
+	if !asking {
+		e.fetched()
+		e.prefill = ""
+	}
 	e.vi.begin()
 	e.search, e.menu, e.message, e.hinted = nil, nil, "", ""
 	e.resumed.Store(false)
@@ -342,6 +347,8 @@ func (e *lineEditor) key(key rune) {
 	switch key {
 	case readline.CharEnter, readline.CharCtrlJ:
 		e.enter()
+	case keyRunFetch:
+		e.runAndFetch()
 	case readline.CharInterrupt:
 		e.finish(ErrInterrupt, "^C")
 	case readline.CharDelete:

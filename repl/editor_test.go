@@ -287,7 +287,7 @@ func TestEditorHistory(t *testing.T) {
 		{"\x13", "(search) t: se|t b 1"},
 		{"\x07", "> |"},
 		{"x\x12b 1\x1b", "> set |b 1"}, // Escape keeps what was found
-		{"\x1b[A", "> get a|"},             // and goes on from there
+		{"\x1b[A", "> get a|"},         // and goes on from there
 		{"\x15x\x12b 1\x05", "> set b 1|"},
 	} {
 		d.Type(step.keys)
@@ -303,6 +303,36 @@ func TestEditorHistory(t *testing.T) {
 	if got, want := newHistory(t, file).entries, []string{"get a", "set b 1", "get c", "set b 1", "get a"}; !slices.Equal(got, want) {
 		t.Errorf("history = %q, want %q", got, want)
 	}
+}
+
+// Ctrl-O runs the line and has the next one of the history ready, one after the
+// other, and behind the last none.
+func TestEditorRunAndFetch(t *testing.T) {
+	d := sit(t, 40, 10, EditorOptions{})
+	for _, line := range []string{"a", "b", "b", "c"} {
+		d.Type(line + "\r")
+		d.want(line)
+		d.WaitLine("> |")
+	}
+	d.Type("\x1b[A\x1b[A\x1b[A") // a b c: one more b is not remembered
+	d.WaitLine("> a|")
+	d.Type("\x0f")
+	d.want("a")
+	d.WaitLine("> b|")
+	d.Type("\x0f")
+	d.want("b")
+	d.WaitLine("> c|")
+	d.Type("\x1b[A") // from its place, and not from the end
+	d.WaitLine("> b|")
+	d.Type("\x1b[B")
+	d.WaitLine("> c|")
+	d.Type("x\x0f") // changed it has no place
+	d.want("cx")
+	d.WaitLine("> |")
+	d.Type("\"open\x0f") // as Enter does
+	d.WaitLine("… |")
+	d.Type("\x03")
+	d.want("^C")
 }
 
 // The end of the context and of the terminal end the line, and give the

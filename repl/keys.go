@@ -50,6 +50,7 @@ const (
 // The control characters that the library has no name for.
 const (
 	keyPrefix    rune = 0x18 // Ctrl-X
+	keyRunFetch  rune = 0x0f // Ctrl-O
 	keyUnderline rune = 0x1f // Ctrl-_, and Ctrl-/ at most terminals
 )
 
@@ -70,7 +71,7 @@ func appendText(b []byte, r rune) []byte {
 // handled, since what follows may be meant for another program.
 func endsReading(r rune) bool {
 	switch r {
-	case readline.CharEnter, readline.CharCtrlJ, readline.CharInterrupt, readline.CharDelete, readline.CharCtrlZ, keyEditLine:
+	case readline.CharEnter, readline.CharCtrlJ, readline.CharInterrupt, readline.CharDelete, readline.CharCtrlZ, keyEditLine, keyRunFetch:
 		return true
 	}
 	return false

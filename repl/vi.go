@@ -44,7 +44,7 @@ type vi struct {
 type viCommand struct {
 	count, times int  // in front of the operator, and of the motion; 0: none
 	operator     rune // c d or y; 0: none
-	waits        rune // the key whose character comes next: f F t T r or g; 0: none
+	waits        rune // the key whose character comes next: f F t T r g, or i a of an object; 0: none
 }
 
 // maxCount bounds a count: more than a line has, and no work for minutes.
@@ -178,7 +178,7 @@ func (e *lineEditor) viNormalKey(key rune) (handled, ok bool) {
 	case key >= '1' && key <= '9', key == '0' && c.digits() > 0:
 		c.addDigit(int(key - '0'))
 		return true, true
-	case strings.ContainsRune("fFtTg", key), key == 'r' && c.operator == 0:
+	case strings.ContainsRune("fFtTg", key), key == 'r' && c.operator == 0, (key == 'i' || key == 'a') && c.operator != 0:
 		c.waits = key
 		return true, true
 	case c.operator != 0:
@@ -257,6 +257,8 @@ func (e *lineEditor) viCharacter(key rune) bool {
 		}
 		s := span{to: b.firstText(0), lines: true}
 		return e.viReach(s, true, 'g')
+	case 'i', 'a':
+		return e.viObject(key, c.waits == 'a')
 	}
 	v.found = viFind{c.waits, text}
 	v.command.waits = 0

@@ -45,7 +45,7 @@ func TestViIsVim(t *testing.T) {
 	}
 	// The same cases each time: among very many Vim has some surprises left.
 	random := rand.New(rand.NewPCG(7, 0))
-	words := []string{"get", "user:42", "a", " ", "  ", "世界", "x_1", "--", "'q q'", ".", "é", "f(x)"}
+	words := []string{"get", "user:42", "a", " ", "  ", "世界", "x_1", "--", "'q q'", ".", "é", "f(x)", `"a b"`, `"\"`, "[{", "}]", "(a (b) c)", "<t>"}
 	motions := []string{"h", "l", "w", "b", "e", "W", "B", "E", "0", "^", "$", "fx", "Fe", "t ", "T:", ";", ",", "fe", "f世"}
 	commands := []string{
 		"x", "X", "rZ", "~", "p", "P", "u", "D", "iab\x1b", "Iab\x1b", "aab\x1b", "Aab\x1b", "Cab\x1b", "sab\x1b", ".", ".",
@@ -96,6 +96,9 @@ func TestViIsVim(t *testing.T) {
 				keys := operator + motion
 				if motion != "$" {
 					keys = count() + keys
+				}
+				if !several && random.IntN(3) == 0 {
+					keys = operator + pick([]string{"i", "a"}) + pick([]string{"w", "W", "\"", "'", "`", "(", ")", "b", "[", "{", "B", "<", ">"})
 				}
 				if operator == "c" {
 					keys += "ab\x1b"

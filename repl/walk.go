@@ -44,6 +44,28 @@ func (e *lineEditor) newer() bool {
 	return true
 }
 
+// runAndFetch runs the line and has the command behind it in the history stand
+// on the next one: so several are run again, one after the other.
+func (e *lineEditor) runAndFetch() {
+	next, at := "", e.walk.at+1
+	if w := e.walk; w.on && w.shown == e.buffer.text && at < len(e.history.entries) {
+		next = e.history.entries[at]
+	}
+	e.enter()
+	if e.done && e.err == nil {
+		e.prefill, e.fetchedAt = next, at
+	}
+}
+
+// fetched goes on in the history from what runAndFetch made stand on the line,
+// if it did.
+func (e *lineEditor) fetched() {
+	if at := e.fetchedAt; e.prefill != "" && at < len(e.history.entries) && e.history.entries[at] == e.prefill {
+		e.walk = walk{on: true, at: at, shown: e.prefill}
+	}
+	e.fetchedAt = 0
+}
+
 // visit shows an entry.
 func (e *lineEditor) visit(at int, text string) {
 	e.walk.on, e.walk.at, e.walk.shown = true, at, text
