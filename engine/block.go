@@ -332,17 +332,14 @@ func (r *keyRun) search(key []byte, at Rev, as assigned) int {
 	return lo
 }
 
-// fetch looks at the keys lo to hi-1 that the next steps of a binary search may
-// look at, so that memory brings them at once, and not one after the other. It
-// is not inlined, lest the looks be left out: nobody needs the sum.
-//
-//go:noinline
-func (r *keyRun) fetch(lo, hi int) (sum byte) {
+// fetch fetches those of the keys lo to hi-1 that the next steps of a binary
+// search may look at, so that memory brings them at once, and not one after the
+// other.
+func (r *keyRun) fetch(lo, hi int) {
 	ends := &r.cols[colKeyEnd]
 	for i := 1; i < 1<<fetchSteps; i++ {
-		sum += r.keys[ends.at(lo+(hi-lo)*i>>fetchSteps-1)]
+		prefetch(r.keys[ends.at(lo+(hi-lo)*i>>fetchSteps-1):][:1])
 	}
-	return sum
 }
 
 const (

@@ -124,6 +124,9 @@ func TestFilterAskedAfterMisses(t *testing.T) {
 			checkGet(t, tab, key, 1, nil)
 		}
 	}
+	if doubt := tab.doubt.Load(); doubt != maxDoubt {
+		t.Errorf("a table just opened has its filter asked for %d gets, want %d", doubt, maxDoubt)
+	}
 	miss()
 	fresh := read()
 	if most := int(tab.inf.blocks) / 4; fresh > most {

@@ -449,24 +449,24 @@ func (t *table) getInBlock(pageNo int, page *indexPage, b int, key []byte, at Re
 	return true, nil
 }
 
-// prefetch fetches what get reads next of a block: the head of the key run, the
-// part of the keys, and about where the value is, which is another page of
-// memory.
-func (t *table) prefetch(e *blockEntry, h *blockHead, part headPart) {
+// prefetch fetches what get reads of a block behind the beginning of the key
+// run, for which it waits: the part of the keys, and about where the value is,
+// which is another page of memory.
+func (t *table) prefetch(e *blockEntry, h *blockHead, p headPart) {
 	if e.keyCodec != codecNone || e.valueCodec != codecNone {
 		return
 	}
 	keys, values := t.data[e.off:][:e.keySize], t.data[e.off+int64(e.keySize):][:e.valueSize]
-	prefetch(keys[:keyRunHeaderSize])
 	keys = keys[h.keysAt.Load():]
-	if part := keys[len(keys)*part.from/headParts : len(keys)*part.to/headParts]; len(part) <= maxPrefetch {
+	if part := keys[len(keys)*p.from/headParts : len(keys)*p.to/headParts]; len(part) <= maxPrefetch {
 		prefetch(part)
 	}
 	if len(values) > 0 {
-		prefetch(values[(len(values)-1)*(part.from+part.to)/(2*headParts):][:1])
+		prefetch(values[(len(values)-1)*(p.from+p.to)/(2*headParts):][:1])
 	}
 }
 
-// maxPrefetch is the most bytes of keys that get has fetched before it searches
-// them. Of more it would need few.
+// maxPrefetch is the most bytes that get has fetched of the keys before it
+// searches them, and of a value. Of more keys it would need few, and what comes
+// later in a value the processor fetches by itself.
 const maxPrefetch = 2 << 10
