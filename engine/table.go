@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -127,7 +128,7 @@ func (a assigned) revOf(stored uint64) Rev {
 type table struct {
 	name  string // for errors
 	as    assigned
-	file  File
+	file  File   // open as long as the table is; nil: only the mapping can be read
 	data  []byte // the file, mapped
 	unmap func() error
 	refs  atomic.Int64
@@ -158,22 +159,24 @@ func openTable(fsys FS, path, name string, as assigned) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &table{name: name, as: as, file: f}
-	t.refs.Store(1)
 	fi, err := f.Stat()
 	if err != nil {
-		t.release()
+		f.Close()
 		return nil, err
 	}
 	size := fi.Size()
 	if size < tableHeaderSize+tableFooterSize || size > math.MaxInt {
-		t.release()
+		f.Close()
 		return nil, &CorruptError{File: name, Offset: size, Reason: "too short for a table"}
 	}
-	if t.data, t.unmap, err = f.Map(int(size), false); err != nil {
-		t.release()
+	t := &table{name: name, as: as, file: f}
+	data, unmap, err := f.Map(int(size), false)
+	if err != nil {
+		f.Close()
 		return nil, err
 	}
+	t.data, t.unmap = data, func() error { return errors.Join(unmap(), f.Close()) }
+	t.refs.Store(1)
 	if err := t.readEnds(); err != nil {
 		t.release()
 		return nil, err
@@ -200,11 +203,8 @@ func (t *table) retain() bool {
 func (t *table) release() {
 	switch n := t.refs.Add(-1); {
 	case n == 0:
-		// An error of these would be a bug here and changes nothing.
-		if t.unmap != nil {
-			_ = t.unmap()
-		}
-		t.file.Close()
+		// An error of it would be a bug here and changes nothing.
+		_ = t.unmap()
 	case n < 0:
 		panic("engine: table released once too often")
 	}

@@ -67,7 +67,7 @@ func (t *table) newMatchFeed(o iterOptions) *matchFeed {
 		return nil
 	}
 	f := &matchFeed{t: t, o: o, first: from, count: to - from, quit: make(chan struct{})}
-	f.firstScan = !t.scanned.Swap(true)
+	f.firstScan = t.file != nil && !t.scanned.Swap(true)
 	if o.reverse {
 		f.first = to - 1
 	}
