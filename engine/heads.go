@@ -76,12 +76,16 @@ func (b *blockHeads) put(block int, run *keyRun, size uint32, lower, upper []byt
 	if h.keysAt.Load() != 0 {
 		return
 	}
-	for i := range h.numbers {
-		h.numbers[i] = keyPrefix(run.key(run.n * (i + 1) / headParts)[shared:])
-	}
 	h.shared = uint16(shared)
+	for i := range h.numbers {
+		h.numbers[i] = keyPrefix(h.rest(run.key(run.n * (i + 1) / headParts)))
+	}
 	h.keysAt.Store(size - uint32(len(run.keys))) // last: it says that the rest is there
 }
+
+// rest is what of a key lies behind the bytes that all keys of the block share.
+// Only in a forged table one does not have them all.
+func (h *blockHead) rest(key []byte) []byte { return key[min(len(key), int(h.shared)):] }
 
 // A headPart says in which eighths of its block a key is, if it is there.
 type headPart struct {
@@ -91,7 +95,7 @@ type headPart struct {
 
 // find returns the part of the block in which key belongs.
 func (h *blockHead) find(key []byte) headPart {
-	p := headPart{to: 1, number: keyPrefix(key[h.shared:])}
+	p := headPart{to: 1, number: keyPrefix(h.rest(key))}
 	for _, x := range h.numbers {
 		if x < p.number {
 			p.from++
@@ -105,14 +109,14 @@ func (h *blockHead) find(key []byte) headPart {
 
 // search is keyRun.search in a part of the block.
 func (h *blockHead) search(p headPart, r *keyRun, key []byte, at Rev, as assigned) int {
-	key = key[h.shared:]
+	key = h.rest(key)
 	lo, hi := r.n*p.from/headParts, r.n*p.to/headParts
 	if p.from > 0 {
 		lo++ // the key before the part is before the one sought
 	}
 	for lo < hi {
 		m := int(uint(lo+hi) / 2)
-		k := r.key(m)[h.shared:]
+		k := h.rest(r.key(m))
 		x := keyPrefix(k)
 		before := x < p.number
 		if x == p.number {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"testing"
 )
@@ -60,6 +61,40 @@ func TestHeads(t *testing.T) {
 	}
 	if made == 0 {
 		t.Error("no get made a head")
+	}
+}
+
+// Nothing that a table says is believed: keys of a block that lie beyond its
+// bounds, or are shorter than those have in common, end no get.
+func TestHeadsForged(t *testing.T) {
+	r := lawRand(t)
+	random := func() []byte {
+		b := make([]byte, 1+r.IntN(12))
+		for i := range b {
+			b[i] = byte(r.IntN(3))
+		}
+		return b
+	}
+	for range 1000 {
+		var b blockBuilder
+		for range 1 + r.IntN(40) {
+			b.add(&version{key: random(), rev: 1})
+		}
+		raw := b.appendKeyRun(nil)
+		var run keyRun
+		if err := errors.Join(run.parse(raw, b.len()), run.check(0)); err != nil {
+			t.Fatal(err)
+		}
+		heads := blockHeads{heads: make([]blockHead, 1)}
+		lower := random()
+		heads.put(0, &run, uint32(len(raw)), lower, append(bytes.Clone(lower), 5))
+		for range 10 {
+			key := random()
+			h := heads.of(0)
+			if i := h.search(h.find(key), &run, key, 1, assigned{}); i < 0 || i > run.n {
+				t.Fatalf("search of %q = %d, want at most %d", key, i, run.n)
+			}
+		}
 	}
 }
 

@@ -127,7 +127,8 @@ func (a assigned) revOf(stored uint64) Rev {
 type table struct {
 	name  string // for errors
 	as    assigned
-	file  File   // nil: somebody else's
+	fsys  FS // that has the file at path; nil: it may have no name
+	path  string
 	data  []byte // the file, mapped
 	unmap func() error
 	refs  atomic.Int64
@@ -161,12 +162,12 @@ func openTable(fsys FS, path, name string, as assigned) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close() // a database can have more tables than a process may have files
 	t, err := mapTable(f, name, as)
 	if err != nil {
-		f.Close()
 		return nil, err
 	}
-	t.file = f
+	t.fsys, t.path = fsys, path
 	return t, nil
 }
 
@@ -218,11 +219,8 @@ func (t *table) release() {
 				p.heads.release()
 			}
 		}
-		// An error of these would be a bug here and changes nothing.
+		// An error of munmap would be a bug here and changes nothing.
 		_ = t.unmap()
-		if t.file != nil {
-			t.file.Close()
-		}
 	case n < 0:
 		panic("engine: table released once too often")
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"hash/crc32"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -18,7 +19,7 @@ type matchFeed struct {
 	first int // page that comes first
 	count int // of pages
 
-	firstScan bool // of this process through the table
+	file File // of the table, for keyBuffers; nil: blocks are read through the mapping
 
 	claimed atomic.Int64     // pages that workers have taken up
 	tickets chan *pageHits   // a worker takes one before it takes up a page
@@ -67,7 +68,12 @@ func (t *table) newMatchFeed(o iterOptions) *matchFeed {
 		return nil
 	}
 	f := &matchFeed{t: t, o: o, first: from, count: to - from, quit: make(chan struct{})}
-	f.firstScan = t.file != nil && !t.scanned.Swap(true)
+	if t.fsys != nil && !t.scanned.Swap(true) {
+		// Where it is gone, or too many are open, the mapping has all the same.
+		if file, err := t.fsys.OpenFile(t.path, os.O_RDONLY|noFollow, 0); err == nil {
+			f.file = file
+		}
+	}
 	if o.reverse {
 		f.first = to - 1
 	}
@@ -114,6 +120,9 @@ func (f *matchFeed) next() (*blockHits, error) {
 func (f *matchFeed) close() {
 	close(f.quit)
 	f.workers.Wait()
+	if f.file != nil {
+		f.file.Close()
+	}
 }
 
 // work takes up one page after the other. There are as many tickets as slots,
@@ -121,8 +130,8 @@ func (f *matchFeed) close() {
 // are taken up no two have the same slot.
 func (f *matchFeed) work() {
 	var ahead *keyBuffer
-	if f.firstScan {
-		ahead = new(keyBuffer)
+	if f.file != nil {
+		ahead = &keyBuffer{file: f.file}
 	}
 	for {
 		var p *pageHits
@@ -193,6 +202,7 @@ func (f *matchFeed) outside(it *tableIter) bool {
 
 // A keyBuffer is where a worker reads keys that it only looks at.
 type keyBuffer struct {
+	file  File
 	bytes []byte
 	run   keyRun
 	hits  []uint32
@@ -223,7 +233,7 @@ func (b *keyBuffer) passes(it *tableIter) bool {
 		b.bytes = make([]byte, max(e.keySize, keyBufferSize))
 	}
 	raw := b.bytes[:e.keySize]
-	if n, _ := it.t.file.ReadAt(raw, e.off); n < len(raw) || crc32.ChecksumIEEE(raw) != e.keyCRC {
+	if n, _ := b.file.ReadAt(raw, e.off); n < len(raw) || crc32.ChecksumIEEE(raw) != e.keyCRC {
 		return false
 	}
 	if b.run.parse(raw, int(e.n)) != nil || b.run.check(int(e.valueRaw)) != nil {

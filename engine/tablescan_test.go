@@ -118,3 +118,58 @@ func TestFirstScanDamaged(t *testing.T) {
 		data[i] ^= 1 << (i % 8)
 	}
 }
+
+// A countedFS is the real file system, and counts the files that are open.
+type countedFS struct {
+	FS
+	open *atomic.Int64
+}
+
+type countedFile struct {
+	File
+	open *atomic.Int64
+}
+
+func (c countedFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	f, err := c.FS.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	c.open.Add(1)
+	return countedFile{f, c.open}, nil
+}
+
+func (f countedFile) Close() error {
+	f.open.Add(-1)
+	return f.File.Close()
+}
+
+// Ensure that a table which is open keeps no descriptor, but for a scan that
+// reads keys from the file: a database has more tables than a process may have
+// files. A scan through a table whose file is gone goes by the mapping.
+func TestTableKeepsNoFile(t *testing.T) {
+	r := tableRand(t)
+	vs := randomVersions(r, 800)
+	for _, gone := range []bool{false, true} {
+		path, _ := writeTable(t, smallTable, vs)
+		var open atomic.Int64
+		tab, err := openTable(countedFS{OS, &open}, path, "tables/t.kvt", assigned{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tab.release()
+		if gone {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := open.Load(); n != 0 {
+			t.Errorf("an open table keeps %d files open, want none", n)
+		}
+		o := iterOptions{match: func(key []byte) bool { return len(key)%7 == 0 }}
+		checkSource(t, fmt.Sprintf("first scan, file gone: %t", gone), tab.iter(o), selectVersions(vs, o))
+		if n := open.Load(); n != 0 {
+			t.Errorf("behind a scan %d files are open, want none", n)
+		}
+	}
+}
