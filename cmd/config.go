@@ -107,7 +107,7 @@ func (s *Session) showSettings(ctx context.Context, names []string) error {
 }
 
 func unknownSetting(name string) error {
-	return &usageError{reason: "unknown setting " + quoted(name), hint: `"kvsh config" lists them`, word: name}
+	return &usageError{reason: "unknown setting " + quoted(name), hint: "config without a name lists them", word: name}
 }
 
 func (s *Session) setSetting(ctx context.Context, name, value string) error {
