@@ -237,8 +237,11 @@ func hint(err error) string {
 		file    *fileError
 		syntax  *repl.SyntaxError
 		goesOn  *goesOnError
+		hinted  *hintedError
 	)
 	switch {
+	case errors.As(err, &hinted):
+		return hinted.hint
 	case errors.As(err, &goesOn) && goesOn.atomic:
 		return "the transaction goes on without this write"
 	case errors.As(err, &goesOn):
@@ -283,11 +286,28 @@ func hint(err error) string {
 
 // named says which command and key an error concerns, unless it says so itself.
 func named(command, key string, err error) error {
-	if strings.HasPrefix(err.Error(), command+" ") {
+	if !strings.HasPrefix(err.Error(), command+" ") {
+		err = fmt.Errorf("%s %s: %w", command, quoted(key), err)
+	}
+	if !strings.ContainsAny(key, "*?[") || !errors.Is(err, engine.ErrNotFound) {
 		return err
 	}
-	return fmt.Errorf("%s %s: %w", command, quoted(key), err)
+	switch command { // a key is taken as it stands, though it looks like a pattern
+	case "get":
+		return &hintedError{err, `"kvsh list -v ` + format.Word([]byte(key)) + `" shows the keys that a pattern picks`}
+	case "del":
+		return &hintedError{err, `"kvsh clear ` + format.Word([]byte(key)) + `" deletes the keys that a pattern picks`}
+	}
+	return err
 }
+
+// A hintedError is an error with a hint of its own.
+type hintedError struct {
+	error
+	hint string
+}
+
+func (e *hintedError) Unwrap() error { return e.error }
 
 // quoted is a word as it stands in a message: a long one by its beginning, so
 // that what is wrong with it can be seen.

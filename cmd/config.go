@@ -83,7 +83,7 @@ func (s *Session) showSettings(ctx context.Context, names []string) error {
 				return err
 			}
 		}
-		return usagef("unknown setting %s", quoted(names[0]))
+		return unknownSetting(names[0])
 	}
 	rows, err := s.rows(format.Column{Name: "name", Kind: format.Text},
 		format.Column{Name: "value", Kind: format.Text}, format.Column{Name: "source", Kind: format.Text})
@@ -101,9 +101,13 @@ func (s *Session) showSettings(ctx context.Context, names []string) error {
 		}
 	}
 	if !found && len(names) == 1 {
-		return usagef("unknown setting %s", quoted(names[0]))
+		return unknownSetting(names[0])
 	}
 	return rows.Close()
+}
+
+func unknownSetting(name string) error {
+	return &usageError{reason: "unknown setting " + quoted(name), hint: "config without a name lists them", word: name}
 }
 
 func (s *Session) setSetting(ctx context.Context, name, value string) error {

@@ -96,7 +96,7 @@ func (s *Session) deleted(w written, n int64, missing string) error {
 	}
 	if n == 0 {
 		if missing != "" {
-			s.report(fmt.Errorf("del %s: %w", quoted(missing), engine.ErrNotFound))
+			s.report(named("del", missing, engine.ErrNotFound))
 		}
 		return errNo
 	}

@@ -160,6 +160,8 @@ func (d *doctor) snapshots() error {
 	save := d.s.asTyped("snapshot save")
 	name := format.Safe(filepath.Base(newest.Path))
 	switch {
+	case count == 0 && d.damage != nil:
+		d.warn("snapshot", "", "none here or beside the database") // and none is made of damage
 	case count == 0 && d.report.Rev == 0:
 		d.ok("snapshot", "none, and nothing to save")
 	case count == 0:

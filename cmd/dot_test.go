@@ -213,6 +213,7 @@ func TestExpand(t *testing.T) {
 		".mod csv":    ".mode csv",
 		"bogus a":     "bogus a",
 		"s":           "several commands begin with \"s\"",
+		"a = 5":       "unknown command \"a\"", // and not append
 		"log f s":     "log follow s",
 		"snapshot r":  "several commands begin with \"r\"",
 		".e":          "several commands begin with \".e\"",

@@ -91,7 +91,7 @@ func (s *Session) export(ctx context.Context, sel selector, o exportOptions) err
 		s.remark("dry run: would write " + target)
 		return nil
 	}
-	return writeFile(target, func(w io.Writer) error {
+	err = writeFile(target, func(w io.Writer) error {
 		compression, _ := format.CompressionOf(target)
 		z, err := format.NewCompressor(w, compression)
 		if err != nil {
@@ -103,6 +103,10 @@ func (s *Session) export(ctx context.Context, sel selector, o exportOptions) err
 		}
 		return z.Close()
 	})
+	if err == nil && s.OutTerminal && !s.redirected {
+		s.remark("wrote " + target)
+	}
+	return err
 }
 
 // isStdout reports whether a name means the output of the process.

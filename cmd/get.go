@@ -68,11 +68,11 @@ func (s *Session) get(ctx context.Context, keys []string, o getOptions) error {
 			case errors.Is(err, engine.ErrNotFound) && o.hasFallback:
 				e = engine.Entry{Key: key, Value: []byte(o.fallback)}
 			case errors.Is(err, engine.ErrNotFound) && len(keys) > 1:
-				s.report(fmt.Errorf("get %s: %w", quoted(key), err))
+				s.report(named("get", key, err))
 				answer = errNo
 				continue
 			case err != nil:
-				return fmt.Errorf("get %s: %w", quoted(key), err)
+				return named("get", key, err)
 			}
 			if err := print(e); err != nil {
 				return err

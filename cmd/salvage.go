@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -56,6 +57,9 @@ func (s *Session) salvage(ctx context.Context, paths []string, to string) error 
 		if err := onDisk(path); err != nil {
 			return err
 		}
+	}
+	if _, err := os.Stat(filepath.Dir(to)); err != nil {
+		return err
 	}
 	switch _, err := os.Stat(to); {
 	case err == nil:

@@ -251,6 +251,8 @@ type written struct {
 // mayWrite refuses what this session does not write.
 func (s *Session) mayWrite() error {
 	switch {
+	case s.damaged && s.set.ReadOnly:
+		return &refusedError{reason: "read-only, since the database is damaged", hint: `"kvsh repair" plans the way out`}
 	case s.set.ReadOnly:
 		return engine.ErrReadOnly
 	case strings.HasPrefix(s.set.Family, "."):

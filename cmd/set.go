@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"kvsh/engine"
+	"kvsh/format"
 )
 
 // setOptions are the flags of set.
@@ -46,7 +49,7 @@ is the value.
 With a condition it is compare-and-set: nothing is written unless it holds.`,
 		Example: "kvsh set user:1 Ada\nkvsh set delta -1\nkvsh set --if-absent lock:a me\n" +
 			"kvsh set --if-value Ada user:1 Grace\nkvsh set --ttl 90s session:7 open",
-		Args:        operands(1, 2),
+		Args:        setOperands,
 		Annotations: oneCommit(exits("0 written, 1 the condition does not hold")),
 		RunE: func(c *cobra.Command, args []string) error {
 			f := c.Flags()
@@ -84,6 +87,23 @@ With a condition it is compare-and-set: nothing is written unless it holds.`,
 	f.BoolVar(&o.old, "old", false, "print the value before")
 	s.set.bindRev(c)
 	return c
+}
+
+// mostQuoted is how long a value may be for a hint to repeat it, in bytes.
+const mostQuoted = 40
+
+// setOperands checks the operands of set. More than two are, most likely, a
+// value that nobody quoted.
+func setOperands(c *cobra.Command, args []string) error {
+	err := operands(1, 2)(c, args)
+	var e *usageError
+	if len(args) < 3 || !errors.As(err, &e) || slices.ContainsFunc(args[1:], func(word string) bool { return strings.HasPrefix(word, "-") }) {
+		return err
+	}
+	if value := strings.Join(args[1:], " "); len(args[0])+len(value) <= mostQuoted {
+		e.hint = fmt.Sprintf("a value with blanks stands in quotes: set %s %s", format.Word([]byte(args[0])), format.Word([]byte(value)))
+	}
+	return err
 }
 
 // oneOf refuses more than one of some flags.

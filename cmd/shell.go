@@ -52,7 +52,8 @@ At the prompt a command may hand its data on:
 In scripts, and in the files of .read and rc, an error refuses these marks, and
 .once and .output take their place. In quotes they are words as any: '|'.
 
-Names of commands may be shortened as long as one is meant: "hist k", "sn save".
+Names of commands may be shortened, to two letters or more, as long as one is
+meant: "hist k", "sn save".
 Output taller than the screen goes to $PAGER, else to less. A command that takes
 a second or more says so. Commands with a dot are about the shell; without a
 word behind them they show what is set:

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -90,7 +91,12 @@ func (s *Session) fullName(word string) (string, error) {
 			names = append(names, c.names[i])
 		}
 	}
-	return theOne(word, append(append(names, "help"), exitWords...))
+	name, err := theOne(word, append(append(names, "help"), exitWords...))
+	if err == nil && len(word) == 1 && name != word {
+		// A single letter is a slip too easily: "a = 5" would append.
+		return "", &usageError{reason: "unknown command " + quoted(word), hint: fmt.Sprintf("did you mean %q?", name), word: word}
+	}
+	return name, err
 }
 
 // exitWords leave the shell, as .quit does.

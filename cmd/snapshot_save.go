@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,6 +110,10 @@ func (s *Session) saveBackup(ctx context.Context, target string, o *saveOptions)
 	ctx, end := s.withProgress(ctx, "snapshot save")
 	saved, err := db.Snapshot(ctx, target)
 	end()
+	var place *fs.PathError
+	if errors.As(err, &place) && strings.HasSuffix(place.Path, ".tmp") {
+		return fmt.Errorf("%s: %w", target, place.Err) // whose temporary name is not the news
+	}
 	if err != nil {
 		return err
 	}
