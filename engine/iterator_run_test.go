@@ -97,7 +97,8 @@ func TestVisibleRuns(t *testing.T) {
 				for i := range n {
 					v := *s.cur()
 					it := s.plain.table
-					from, to := it.run.loadKey(first+i, &v)
+					it.run.load(first+i, it.t.as, &v)
+					from, to := it.run.cols[colValueEnd].span(first + i)
 					v.value = it.values[from:to]
 					got = append(got, v)
 				}

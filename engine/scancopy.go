@@ -33,7 +33,9 @@ type scanBatch struct {
 	keys               string
 	values             []byte
 	keyEnds, valueEnds [scanBatchSize + 1]uint64 // in keys and values; the first one is where the first begins
+	revs, stamps       [scanBatchSize]uint64     // not set if alike
 	prefix             uint64                    // length of what stands before each key
+	alike              bool                      // revisions and stamps are those of all the run
 	keysOnly           bool
 }
 
@@ -64,7 +66,7 @@ func (s *entryScan) one(v *version) bool {
 }
 
 // many yields the entries of versions i to i+n-1 of the block that a table is
-// in, which differ in nothing but key and value.
+// in, which expire alike.
 //
 // Each entry is made while the one before is still to be yielded. A processor
 // that is to copy what it has just written, in other pieces than it wrote it,
@@ -74,31 +76,34 @@ func (s *entryScan) many(it *tableIter, i, n int) bool {
 	if it.v.expires != 0 {
 		even.Expires = time.UnixMilli(it.v.expires)
 	}
-	odd := even
+	odd, b := even, &s.batch
 	for n > 0 {
 		some := s.fill(it, i, n)
-		s.batch.entry(0, &even)
-		for k := 1; ; k += 2 {
-			if k < some {
-				s.batch.entry(k, &odd)
-			}
-			if s.stopped = !s.yield(even, nil); s.stopped || s.tx.done || k >= some {
-				break
-			}
+		b.entry(0, &even)
+		b.commit(0, &even)
+		for k := 0; k < some; k += 2 {
 			if k+1 < some {
-				s.batch.entry(k+1, &even)
+				b.entry(k+1, &odd)
+				b.commit(k+1, &odd)
 			}
-			if s.stopped = !s.yield(odd, nil); s.stopped || s.tx.done || k+1 >= some {
+			if s.stopped = !s.yield(even, nil); s.stopped || s.tx.done {
+				return !s.stopped // walkOnce says what the end of a transaction means
+			}
+			if k+1 == some {
 				break
 			}
-		}
-		if s.stopped || s.tx.done {
-			break // walkOnce says what an end of the transaction means
+			if k+2 < some {
+				b.entry(k+2, &even)
+				b.commit(k+2, &even)
+			}
+			if s.stopped = !s.yield(odd, nil); s.stopped || s.tx.done {
+				return !s.stopped
+			}
 		}
 		i += some
 		n -= some
 	}
-	return !s.stopped
+	return true
 }
 
 // fill takes these versions into the batch, or the first of them, and returns
@@ -111,6 +116,10 @@ func (s *entryScan) fill(it *tableIter, i, n int) int {
 	it.run.cols[colValueEnd].bounds(i, b.valueEnds[:n+1])
 	b.prefix, b.keysOnly = uint64(len(s.tx.family)+1), s.KeysOnly
 	b.keys, b.values = lentString(it.run.keys), it.values
+	if b.alike = it.uniform; !b.alike {
+		it.run.cols[colRev].numbers(i, b.revs[:n])
+		it.run.cols[colStamp].numbers(i, b.stamps[:n])
+	}
 	if s.Lend {
 		return n
 	}
@@ -145,6 +154,14 @@ func (b *scanBatch) entry(i int, e *Entry) {
 	if e.Size = int(to - from); !b.keysOnly {
 		e.Value = b.values[from:to:to]
 	}
+}
+
+// commit makes e of the commit that wrote entry i, where not all are of one.
+func (b *scanBatch) commit(i int, e *Entry) {
+	if b.alike {
+		return
+	}
+	e.Rev, e.Stamp = Rev(b.revs[i]), Stamp(b.stamps[i])
 }
 
 // lentString is a string of the bytes of b themselves, which nobody changes any

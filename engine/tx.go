@@ -296,9 +296,9 @@ func (c *txCore) order() []*operation {
 type visitor struct {
 	one func(*version) bool
 
-	// many, if not nil, is called in place of one with versions that differ in
-	// nothing but key and value: i to i+n-1 of the block that the table is in,
-	// which stands on the last of them.
+	// many, if not nil, is called in place of one with versions that expire
+	// alike: i to i+n-1 of the block that the table is in, which stands on the
+	// last of them.
 	many func(it *tableIter, i, n int) bool
 }
 
