@@ -107,6 +107,23 @@ func (r *plainRun) skip(n int) {
 	r.n -= n
 }
 
+// sizes is how many bytes versions i to i+n-1 have, in keys without their
+// families and in values.
+func (r *keyRun) sizes(i, n int) (keys, values int64) {
+	from, _ := r.cols[colValueEnd].span(i)
+	values = int64(r.cols[colValueEnd].at(i+n-1) - from)
+	first, last := r.key(i), r.key(i+n-1)
+	prefix := len(first) - len(userKey(first))
+	if bytes.HasPrefix(last, first[:prefix]) { // and so all between
+		from, _ = r.cols[colKeyEnd].span(i)
+		return int64(r.cols[colKeyEnd].at(i+n-1)-from) - int64(n*prefix), values
+	}
+	for k := range n {
+		keys += int64(len(userKey(r.key(i + k))))
+	}
+	return keys, values
+}
+
 // bounds fills dst with where item i begins and where it and those behind it
 // end, by a column of ends.
 func (c *column) bounds(i int, dst []uint64) {

@@ -136,6 +136,7 @@ func TestScanRuns(t *testing.T) {
 		for range 40 {
 			scanRunsCheck(t, r, db, model, keys)
 		}
+		scanRunsInfo(t, r, db, model)
 	}
 }
 
@@ -238,5 +239,39 @@ func scanRunsCheck(t *testing.T, r *rand.Rand, db *DB, model map[string]string, 
 	})
 	if err != nil {
 		t.Fatalf("Scan(%+v) ended with %v", ra, err)
+	}
+}
+
+// scanRunsInfo compares what Info counts with the model and some keys of other
+// families, which may lie in one block with those.
+func scanRunsInfo(t *testing.T, r *rand.Rand, db *DB, model map[string]string) {
+	t.Helper()
+	var keys, keyBytes, valueBytes int64
+	count := func(key, value string) {
+		keys, keyBytes, valueBytes = keys+1, keyBytes+int64(len(key)), valueBytes+int64(len(value))
+	}
+	for k, v := range model {
+		count(k, v)
+	}
+	_, err := db.Load(t.Context(), func(yield func(Item, error) bool) {
+		for i := range r.IntN(200) {
+			k, v := fmt.Sprintf("%0*d", 3+i%2, i), fmt.Sprint(i)
+			count(k, v)
+			if !yield(Item{Family: []string{"a", "longname"}[i%2], Key: []byte(k), Value: []byte(v)}, nil) {
+				return
+			}
+		}
+	}, Replace)
+	if err == nil && r.IntN(2) == 0 {
+		keep := time.Duration(0)
+		_, err = db.Compact(t.Context(), CompactOptions{Keep: &keep})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := db.Info(t.Context())
+	if err != nil || info.Keys != keys || info.KeyBytes != keyBytes || info.ValueBytes != valueBytes {
+		t.Errorf("Info = %d keys of %d bytes, values of %d, %v, want %d of %d, values of %d",
+			info.Keys, info.KeyBytes, info.ValueBytes, err, keys, keyBytes, valueBytes)
 	}
 }
