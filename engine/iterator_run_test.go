@@ -37,13 +37,16 @@ func TestColumnNumbers(t *testing.T) {
 func runVersions(r *rand.Rand, revs []Rev) []version {
 	m := map[string]version{}
 	same := version{rev: revs[r.IntN(len(revs))], stamp: 5, expires: []int64{0, 10, 20}[r.IntN(3)], deleted: r.IntN(8) == 0}
-	mixed := r.IntN(3) == 0
+	mixed, expiring := r.IntN(3) == 0, r.IntN(2) == 0
 	long := r.IntN(3) * r.IntN(60)
 	for range r.IntN(80) {
 		v := same
 		v.key = fmt.Appendf(nil, "\x00%02d%0*d", r.IntN(50), r.IntN(long+1), 0)
 		if mixed {
-			v.rev, v.deleted = revs[r.IntN(len(revs))], r.IntN(4) == 0
+			v.rev, v.deleted = revs[r.IntN(len(revs))], r.IntN(8) == 0
+			if expiring {
+				v.expires = int64(r.IntN(3) * 10)
+			}
 		}
 		if !v.deleted {
 			v.value = fmt.Appendf(nil, "%s@%d%0*d", v.key[1:], v.rev, r.IntN(long*10+1), 0)
@@ -129,8 +132,9 @@ func TestScanRuns(t *testing.T) {
 	for range 8 {
 		db := openTest(t, filepath.Join(t.TempDir(), "t.kv"), Options{Create: true, Now: func() time.Time { return now }})
 		model := map[string]string{}
+		onlySets := r.IntN(2) == 0 // of such are the runs of several commits
 		for range 2 + r.IntN(4) {
-			scanRunsWrite(t, r, db, model, now)
+			scanRunsWrite(t, r, db, model, now, onlySets)
 		}
 		keys := slices.Sorted(maps.Keys(model))
 		for range 40 {
@@ -141,7 +145,7 @@ func TestScanRuns(t *testing.T) {
 }
 
 // scanRunsWrite loads many keys or commits a few, and may fold them into a table.
-func scanRunsWrite(t *testing.T, r *rand.Rand, db *DB, model map[string]string, now time.Time) {
+func scanRunsWrite(t *testing.T, r *rand.Rand, db *DB, model map[string]string, now time.Time, onlySets bool) {
 	t.Helper()
 	width := 5 + r.IntN(2)*r.IntN(30)
 	pair := func() (key, value string) {
@@ -168,14 +172,14 @@ func scanRunsWrite(t *testing.T, r *rand.Rand, db *DB, model map[string]string, 
 			k, v := pair()
 			model[k] = v
 			var err error
-			switch r.IntN(4) {
-			case 0:
+			switch kind := r.IntN(4); {
+			case onlySets || kind > 1:
+				err = tx.Set(ctx, k, []byte(v))
+			case kind == 0:
 				delete(model, k)
 				err = tx.Delete(ctx, k)
-			case 1:
-				err = tx.SetExpiring(ctx, k, []byte(v), now.Add(time.Hour))
 			default:
-				err = tx.Set(ctx, k, []byte(v))
+				err = tx.SetExpiring(ctx, k, []byte(v), now.Add(time.Hour))
 			}
 			if err != nil {
 				return err
@@ -233,6 +237,13 @@ func scanRunsCheck(t *testing.T, r *rand.Rand, db *DB, model map[string]string, 
 			e, v := &got[i], []byte(model[want[i]])
 			if e.Size != len(v) || ra.KeysOnly != (e.Value == nil) || !ra.KeysOnly && !bytes.Equal(e.Value, v) {
 				t.Fatalf("Scan(%+v) = %q of size %d for key %q, want %q", ra, e.Value, e.Size, e.Key, v)
+			}
+			if r.IntN(8) > 0 {
+				continue
+			}
+			one, err := tx.Get(t.Context(), e.Key)
+			if err != nil || e.Rev != one.Rev || e.Stamp != one.Stamp || !e.Expires.Equal(one.Expires) {
+				t.Fatalf("Scan(%+v) = %+v, Get of its key = %+v, %v", ra, e, one, err)
 			}
 		}
 		return err
