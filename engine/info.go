@@ -99,6 +99,12 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 		info.KeyBytes += int64(len(userKey(v.key)))
 		info.ValueBytes += int64(v.size)
 		return true
+	}, many: func(it *tableIter, i, n int) bool {
+		keys, values := it.run.sizes(i, n)
+		info.Keys += int64(n)
+		info.KeyBytes += keys
+		info.ValueBytes += values
+		return true
 	}})
 	if err == nil && !info.Snapshot {
 		err = info.files(db)

@@ -37,13 +37,16 @@ func TestColumnNumbers(t *testing.T) {
 func runVersions(r *rand.Rand, revs []Rev) []version {
 	m := map[string]version{}
 	same := version{rev: revs[r.IntN(len(revs))], stamp: 5, expires: []int64{0, 10, 20}[r.IntN(3)], deleted: r.IntN(8) == 0}
-	mixed := r.IntN(3) == 0
+	mixed, expiring := r.IntN(3) == 0, r.IntN(2) == 0
 	long := r.IntN(3) * r.IntN(60)
 	for range r.IntN(80) {
 		v := same
 		v.key = fmt.Appendf(nil, "\x00%02d%0*d", r.IntN(50), r.IntN(long+1), 0)
 		if mixed {
-			v.rev, v.deleted = revs[r.IntN(len(revs))], r.IntN(4) == 0
+			v.rev, v.deleted = revs[r.IntN(len(revs))], r.IntN(8) == 0
+			if expiring {
+				v.expires = int64(r.IntN(3) * 10)
+			}
 		}
 		if !v.deleted {
 			v.value = fmt.Appendf(nil, "%s@%d%0*d", v.key[1:], v.rev, r.IntN(long*10+1), 0)
@@ -99,7 +102,8 @@ func TestVisibleRuns(t *testing.T) {
 				for i := range n {
 					v := *s.cur()
 					it := s.plain.table
-					from, to := it.run.loadKey(first+i, &v)
+					it.run.load(first+i, it.t.as, &v)
+					from, to := it.run.cols[colValueEnd].span(first + i)
 					v.value = it.values[from:to]
 					got = append(got, v)
 				}
@@ -130,18 +134,20 @@ func TestScanRuns(t *testing.T) {
 	for range 8 {
 		db := openTest(t, filepath.Join(t.TempDir(), "t.kv"), Options{Create: true, Now: func() time.Time { return now }})
 		model := map[string]string{}
+		onlySets := r.IntN(2) == 0 // of such are the runs of several commits
 		for range 2 + r.IntN(4) {
-			scanRunsWrite(t, r, db, model, now)
+			scanRunsWrite(t, r, db, model, now, onlySets)
 		}
 		keys := slices.Sorted(maps.Keys(model))
 		for range 40 {
 			scanRunsCheck(t, r, db, model, keys)
 		}
+		scanRunsInfo(t, r, db, model)
 	}
 }
 
 // scanRunsWrite loads many keys or commits a few, and may fold them into a table.
-func scanRunsWrite(t *testing.T, r *rand.Rand, db *DB, model map[string]string, now time.Time) {
+func scanRunsWrite(t *testing.T, r *rand.Rand, db *DB, model map[string]string, now time.Time, onlySets bool) {
 	t.Helper()
 	width := 5 + r.IntN(2)*r.IntN(30)
 	pair := func() (key, value string) {
@@ -168,14 +174,14 @@ func scanRunsWrite(t *testing.T, r *rand.Rand, db *DB, model map[string]string, 
 			k, v := pair()
 			model[k] = v
 			var err error
-			switch r.IntN(4) {
-			case 0:
+			switch kind := r.IntN(4); {
+			case onlySets || kind > 1:
+				err = tx.Set(ctx, k, []byte(v))
+			case kind == 0:
 				delete(model, k)
 				err = tx.Delete(ctx, k)
-			case 1:
-				err = tx.SetExpiring(ctx, k, []byte(v), now.Add(time.Hour))
 			default:
-				err = tx.Set(ctx, k, []byte(v))
+				err = tx.SetExpiring(ctx, k, []byte(v), now.Add(time.Hour))
 			}
 			if err != nil {
 				return err
@@ -234,10 +240,51 @@ func scanRunsCheck(t *testing.T, r *rand.Rand, db *DB, model map[string]string, 
 			if e.Size != len(v) || ra.KeysOnly != (e.Value == nil) || !ra.KeysOnly && !bytes.Equal(e.Value, v) {
 				t.Fatalf("Scan(%+v) = %q of size %d for key %q, want %q", ra, e.Value, e.Size, e.Key, v)
 			}
+			if r.IntN(8) > 0 {
+				continue
+			}
+			one, err := tx.Get(t.Context(), e.Key)
+			if err != nil || e.Rev != one.Rev || e.Stamp != one.Stamp || !e.Expires.Equal(one.Expires) {
+				t.Fatalf("Scan(%+v) = %+v, Get of its key = %+v, %v", ra, e, one, err)
+			}
 		}
 		return err
 	})
 	if err != nil {
 		t.Fatalf("Scan(%+v) ended with %v", ra, err)
+	}
+}
+
+// scanRunsInfo compares what Info counts with the model and some keys of other
+// families, which may lie in one block with those.
+func scanRunsInfo(t *testing.T, r *rand.Rand, db *DB, model map[string]string) {
+	t.Helper()
+	var keys, keyBytes, valueBytes int64
+	count := func(key, value string) {
+		keys, keyBytes, valueBytes = keys+1, keyBytes+int64(len(key)), valueBytes+int64(len(value))
+	}
+	for k, v := range model {
+		count(k, v)
+	}
+	_, err := db.Load(t.Context(), func(yield func(Item, error) bool) {
+		for i := range r.IntN(200) {
+			k, v := fmt.Sprintf("%0*d", 3+i%2, i), fmt.Sprint(i)
+			count(k, v)
+			if !yield(Item{Family: []string{"a", "longname"}[i%2], Key: []byte(k), Value: []byte(v)}, nil) {
+				return
+			}
+		}
+	}, Replace)
+	if err == nil && r.IntN(2) == 0 {
+		keep := time.Duration(0)
+		_, err = db.Compact(t.Context(), CompactOptions{Keep: &keep})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := db.Info(t.Context())
+	if err != nil || info.Keys != keys || info.KeyBytes != keyBytes || info.ValueBytes != valueBytes {
+		t.Errorf("Info = %d keys of %d bytes, values of %d, %v, want %d of %d, values of %d",
+			info.Keys, info.KeyBytes, info.ValueBytes, err, keys, keyBytes, valueBytes)
 	}
 }

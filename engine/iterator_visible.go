@@ -44,8 +44,7 @@ func (s *visible) next() bool {
 		}
 		s.key, s.decided = v.key, true
 		if !v.deleted && !v.expired(s.now) {
-			// Of one revision there are no two versions of a key.
-			s.v, s.plain = v, ahead(s.src, nil)
+			s.v, s.plain = v, ahead(s.src, nil, s.at)
 			return true
 		}
 	}

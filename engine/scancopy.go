@@ -24,16 +24,22 @@ type entryScan struct {
 	tx      *dbTx
 	yield   func(Entry, error) bool
 	stopped bool // by yield
-
-	copies scanCopy
-	batch  [scanBatch]Entry // of a run, before they are yielded
+	copies  scanCopy
+	batch   scanBatch
 }
 
-// scanBatch is how many entries of a run are made at once, and then yielded. An
-// entry that is yielded as soon as it is made has the processor wait until it is
-// written before it can be copied to whom it is yielded, for longer than all
-// else takes.
-const scanBatch = 32
+// A scanBatch is the next entries of a run, before they are made.
+type scanBatch struct {
+	keys               string
+	values             []byte
+	keyEnds, valueEnds [scanBatchSize + 1]uint64 // in keys and values; the first one is where the first begins
+	revs, stamps       [scanBatchSize]uint64     // not set if alike
+	prefix             uint64                    // length of what stands before each key
+	alike              bool                      // revisions and stamps are those of all the run
+	keysOnly           bool
+}
+
+const scanBatchSize = 32
 
 // one yields the entry of one version.
 func (s *entryScan) one(v *version) bool {
@@ -60,17 +66,38 @@ func (s *entryScan) one(v *version) bool {
 }
 
 // many yields the entries of versions i to i+n-1 of the block that a table is
-// in, which differ in nothing but key and value.
+// in, which expire alike.
+//
+// Each entry is made while the one before is still to be yielded. A processor
+// that is to copy what it has just written, in other pieces than it wrote it,
+// waits until all is written: longer than all else takes.
 func (s *entryScan) many(it *tableIter, i, n int) bool {
+	even := Entry{Rev: it.v.rev, Stamp: it.v.stamp}
+	if it.v.expires != 0 {
+		even.Expires = time.UnixMilli(it.v.expires)
+	}
+	odd, b := even, &s.batch
 	for n > 0 {
 		some := s.fill(it, i, n)
-		for k := range some {
-			if !s.yield(s.batch[k], nil) {
-				s.stopped = true
-				return false
+		b.entry(0, &even)
+		b.commit(0, &even)
+		for k := 0; k < some; k += 2 {
+			if k+1 < some {
+				b.entry(k+1, &odd)
+				b.commit(k+1, &odd)
 			}
-			if s.tx.done {
-				return true // walkOnce says what that means
+			if s.stopped = !s.yield(even, nil); s.stopped || s.tx.done {
+				return !s.stopped // walkOnce says what the end of a transaction means
+			}
+			if k+1 == some {
+				break
+			}
+			if k+2 < some {
+				b.entry(k+2, &even)
+				b.commit(k+2, &even)
+			}
+			if s.stopped = !s.yield(odd, nil); s.stopped || s.tx.done {
+				return !s.stopped
 			}
 		}
 		i += some
@@ -79,47 +106,62 @@ func (s *entryScan) many(it *tableIter, i, n int) bool {
 	return true
 }
 
-// fill makes the entries of these versions, or of the first of them, and
-// returns of how many. What is copied of them is one piece of memory for keys
-// and one for values, as large as those of a scanCopy.
+// fill takes these versions into the batch, or the first of them, and returns
+// how many. What is copied of them is one piece of memory for keys and one for
+// values, as large as those of a scanCopy.
 func (s *entryScan) fill(it *tableIter, i, n int) int {
-	n = min(n, s.copies.grow(&s.copies.room.run), scanBatch)
-	var keyEnds, valueEnds [scanBatch + 1]uint64 // the first one is where version i begins
-	it.run.cols[colKeyEnd].bounds(i, keyEnds[:n+1])
-	it.run.cols[colValueEnd].bounds(i, valueEnds[:n+1])
-	if !s.Lend {
-		for n > 1 && keyEnds[n]-keyEnds[0] > scanPieceSize {
-			n /= 2
-		}
-		for n > 1 && !s.KeysOnly && valueEnds[n]-valueEnds[0] > scanPieceSize {
-			n /= 2
-		}
+	n = min(n, s.copies.grow(&s.copies.room.run), scanBatchSize)
+	b := &s.batch
+	it.run.cols[colKeyEnd].bounds(i, b.keyEnds[:n+1])
+	it.run.cols[colValueEnd].bounds(i, b.valueEnds[:n+1])
+	b.prefix, b.keysOnly = uint64(len(s.tx.family)+1), s.KeysOnly
+	b.keys, b.values = lentString(it.run.keys), it.values
+	if b.alike = it.uniform; !b.alike {
+		it.run.cols[colRev].numbers(i, b.revs[:n])
+		it.run.cols[colStamp].numbers(i, b.stamps[:n])
 	}
-	keys := lentString(it.run.keys[keyEnds[0]:keyEnds[n]])
-	var values []byte
+	if s.Lend {
+		return n
+	}
+	for n > 1 && b.keyEnds[n]-b.keyEnds[0] > scanPieceSize {
+		n /= 2
+	}
+	for n > 1 && !s.KeysOnly && b.valueEnds[n]-b.valueEnds[0] > scanPieceSize {
+		n /= 2
+	}
+	b.keys = strings.Clone(b.keys[b.keyEnds[0]:b.keyEnds[n]])
+	startAt0(b.keyEnds[:n+1])
 	if !s.KeysOnly {
-		values = it.values[valueEnds[0]:valueEnds[n]]
-	}
-	if !s.Lend {
-		keys = strings.Clone(keys)
-		values = append(make([]byte, 0, len(values)), values...)
-	}
-
-	like := Entry{Rev: it.v.rev, Stamp: it.v.stamp}
-	if it.v.expires != 0 {
-		like.Expires = time.UnixMilli(it.v.expires)
-	}
-	prefix := uint64(len(s.tx.family) + 1)
-	for k := range n {
-		e := &s.batch[k]
-		*e = like
-		e.Key = keys[keyEnds[k]-keyEnds[0]+prefix : keyEnds[k+1]-keyEnds[0]]
-		from, to := valueEnds[k]-valueEnds[0], valueEnds[k+1]-valueEnds[0]
-		if e.Size = int(to - from); !s.KeysOnly {
-			e.Value = values[from:to:to]
-		}
+		values := it.values[b.valueEnds[0]:b.valueEnds[n]]
+		b.values = append(make([]byte, 0, len(values)), values...)
+		startAt0(b.valueEnds[:n+1])
 	}
 	return n
+}
+
+// startAt0 subtracts the first number from all.
+func startAt0(ends []uint64) {
+	first := ends[0]
+	for i := range ends {
+		ends[i] -= first
+	}
+}
+
+// entry makes e entry i, but for what all entries of the run have.
+func (b *scanBatch) entry(i int, e *Entry) {
+	e.Key = b.keys[b.keyEnds[i]+b.prefix : b.keyEnds[i+1]]
+	from, to := b.valueEnds[i], b.valueEnds[i+1]
+	if e.Size = int(to - from); !b.keysOnly {
+		e.Value = b.values[from:to:to]
+	}
+}
+
+// commit makes e of the commit that wrote entry i, where not all are of one.
+func (b *scanBatch) commit(i int, e *Entry) {
+	if b.alike {
+		return
+	}
+	e.Rev, e.Stamp = Rev(b.revs[i]), Stamp(b.stamps[i])
 }
 
 // lentString is a string of the bytes of b themselves, which nobody changes any
