@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -20,9 +21,24 @@ import (
 	"kvsh/repl"
 )
 
+// usersWishes are the variables that change what kvsh does. The tests set those
+// they need, and their result is the same for everybody.
+var usersWishes = []string{
+	"KVSH_DB", keysVariable, "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
+	"PAGER", "LESS", "VISUAL", "EDITOR", "NO_COLOR", "CLICOLOR_FORCE",
+}
+
 func TestMain(m *testing.M) {
+	if !strings.HasPrefix(filepath.Base(os.Args[0]), "kvsh") { // else a test runs this, as the program
+		for _, name := range usersWishes {
+			os.Unsetenv(name)
+		}
+	}
 	testscript.Main(m, map[string]func(){
-		"kvsh": func() { os.Exit(Main(os.Args[1:])) },
+		"kvsh": func() {
+			slowCommand = time.Hour
+			os.Exit(Main(os.Args[1:]))
+		},
 	})
 }
 
