@@ -33,7 +33,7 @@ func TestShellTabTime(t *testing.T) {
 	} else if testing.Short() {
 		t.Skip("imports 200,000 keys")
 	}
-	p := shellProcess(t)
+	p := shellProcess(t, inTime+"=1")
 	importTabKeys(t, p.Args[1], keys)
 	term := screentest.Start(t, 60, 24, p)
 	term.WaitLine("t.kv> |")
