@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -20,9 +21,30 @@ import (
 	"kvsh/repl"
 )
 
+// usersWishes are the variables that change what kvsh does. The tests set those
+// they need, and their result is the same for everybody.
+var usersWishes = []string{
+	"KVSH_DB", keysVariable, "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
+	"PAGER", "LESS", "VISUAL", "EDITOR", "NO_COLOR", "CLICOLOR_FORCE",
+}
+
+// inTime is the variable with which a test has the program take no longer, and say
+// when it does, as it is for people. Without it all is as on a fast machine.
+const inTime = "KVSH_TEST_IN_TIME"
+
 func TestMain(m *testing.M) {
+	if !strings.HasPrefix(filepath.Base(os.Args[0]), "kvsh") { // else a test runs this, as the program
+		for _, name := range usersWishes {
+			os.Unsetenv(name)
+		}
+	}
 	testscript.Main(m, map[string]func(){
-		"kvsh": func() { os.Exit(Main(os.Args[1:])) },
+		"kvsh": func() {
+			if os.Getenv(inTime) == "" {
+				slowCommand, levelsTime = time.Hour, time.Hour
+			}
+			os.Exit(Main(os.Args[1:]))
+		},
 	})
 }
 
@@ -32,6 +54,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("KVSH_DB", e.Getenv("WORK")+"/t.kv")
 			e.Setenv("HOME", e.Getenv("WORK"))
+			e.Setenv("KVSH_TAB_TIME", "1h")
 			examples, err := filepath.Abs("../scripts/handlers")
 			e.Setenv("HANDLERS", examples)
 			return err

@@ -216,8 +216,8 @@ func (s *Session) runLine(ctx context.Context, words []string) error {
 }
 
 // slowCommand is how long a command of the shell takes at least for the shell
-// to say so unasked.
-const slowCommand = time.Second
+// to say so unasked. Tests of the screen change it: their machine may be slow.
+var slowCommand = time.Second
 
 // time says how long a command took, if --timer asks for it, or if it was slow
 // and nobody but the program is to blame.

@@ -310,17 +310,30 @@ func TestLevelsAreFast(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := newLineWords(s)
-	best := time.Hour // of several: other processes run too
+	best, all := time.Hour, time.Hour // of several: other processes run too
 	for range 10 {
 		start := time.Now()
+		if err := store.View(t.Context(), engine.Newest, func(tx engine.Tx) error {
+			for _, err := range tx.Scan(t.Context(), engine.Range{}) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		all = min(all, time.Since(start))
+		start = time.Now()
 		found := s.complete(words, "get ")(t.Context())
 		best = min(best, time.Since(start))
 		if len(found.Candidates) > completionLimit || found.Greatest != "space399:399999" {
 			t.Fatalf("%d candidates up to %q, want at most %d up to the greatest key", len(found.Candidates), found.Greatest, completionLimit)
 		}
 	}
-	if t.Logf("best of 10: %v", best); best > 50*time.Millisecond {
-		t.Errorf("completing 400 levels of 1,000 keys takes %v, want at most 50ms", best)
+	// Reading every key is what it must not do, and says how fast this machine is.
+	if t.Logf("best of 10: %v, and %v to read all keys", best, all); best > all {
+		t.Errorf("completing 400 levels of 1,000 keys takes %v, want less than the %v for reading all", best, all)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,11 +19,7 @@ func shellProcess(t *testing.T, environment ...string) *exec.Cmd {
 	t.Helper()
 	dir := t.TempDir()
 	p := exec.Command("kvsh", filepath.Join(dir, "t.kv"))
-	p.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
-		name, _, _ := strings.Cut(v, "=")
-		return slices.Contains([]string{"KVSH_DB", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "NO_COLOR", "CLICOLOR_FORCE"}, name)
-	})
-	p.Env = append(append(p.Env, "HOME="+dir, "TERM=xterm-256color", "NO_COLOR=1"), environment...)
+	p.Env = append(append(os.Environ(), "HOME="+dir, "TERM=xterm-256color", "NO_COLOR=1"), environment...)
 	return p
 }
 

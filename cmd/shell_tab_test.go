@@ -33,7 +33,7 @@ func TestShellTabTime(t *testing.T) {
 	} else if testing.Short() {
 		t.Skip("imports 200,000 keys")
 	}
-	p := shellProcess(t)
+	p := shellProcess(t, inTime+"=1")
 	importTabKeys(t, p.Args[1], keys)
 	term := screentest.Start(t, 60, 24, p)
 	term.WaitLine("t.kv> |")
@@ -62,13 +62,14 @@ func TestShellTabTime(t *testing.T) {
 		slices.Sort(took)
 		median, worst := took[len(took)/2], took[len(took)-1]
 		t.Logf("%d keys, %s: first %.1f ms, median %.1f ms, worst %.1f ms", keys, c.name, ms(first), ms(median), ms(worst))
-		// What counts on a machine that does other things too is the best time.
-		got := took[0]
+		// On a machine that is slow, or does other things too, what counts is the
+		// best time, and that it is none of a search through all keys.
+		got, most := took[0], 10*tabBudget
 		if os.Getenv("KVSH_TAB_KEYS") != "" {
-			got = median
+			got, most = median, tabBudget
 		}
-		if got > tabBudget {
-			t.Errorf("%s at %d keys takes %v, want at most %v", c.name, keys, got, tabBudget)
+		if got > most {
+			t.Errorf("%s at %d keys takes %v, want at most %v", c.name, keys, got, most)
 		}
 	}
 }

@@ -19,7 +19,7 @@ const (
 
 // historyWait is how long a command waits to be written to the history while
 // others write there. Then it is remembered by this shell alone.
-const historyWait = 200 * time.Millisecond
+const historyWait = 2 * time.Second
 
 // A history is the commands that were typed before, here and in other shells.
 //

@@ -127,7 +127,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	if file, name, ok := strings.Cut(os.Getenv(writeHistory), " "); ok {
+	if name, file, ok := strings.Cut(os.Getenv(writeHistory), " "); ok {
 		for i := 0; i < historyCommands; {
 			// Long, so that writes which mix would show.
 			err := appendHistory(file, fmt.Sprintf("%s %d %s\n", name, i, strings.Repeat(name, 3000)), historyBytes)
@@ -152,7 +152,7 @@ func TestHistoryOfSeveralProcesses(t *testing.T) {
 	ended := make(chan error, historyWriters)
 	for i := range historyWriters {
 		p := exec.Command(os.Args[0])
-		p.Env = append(os.Environ(), fmt.Sprintf("%s=%s %c", writeHistory, file, 'a'+i))
+		p.Env = append(os.Environ(), fmt.Sprintf("%s=%c %s", writeHistory, 'a'+i, file))
 		p.Stderr = os.Stderr
 		if err := p.Start(); err != nil {
 			t.Fatal(err)

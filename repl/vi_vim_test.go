@@ -140,6 +140,7 @@ func TestViIsVim(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := exec.Command(vim, "-es", "-u", "NONE", "-i", "NONE", "-N", "-S", file)
+	p.Dir = dir // for its swap files
 	p.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "HOME="+dir)
 	if out, err := p.CombinedOutput(); err != nil {
 		t.Fatalf("vim: %v\n%s", err, out)

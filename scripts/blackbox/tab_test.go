@@ -19,6 +19,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 )
 
 // A person sits at a terminal in front of another shell. The kvsh that the
@@ -161,18 +162,34 @@ func (p *person) shown() string {
 	return p.out.String()
 }
 
-// waitForPrompt waits until the shell shows its next prompt: keys typed before
-// belong to the terminal, not to the shell.
+// waitForPrompt waits until the shell shows its next prompt and edits a line: keys
+// typed before belong to the terminal, not to the shell.
 func (p *person) waitForPrompt() {
 	p.t.Helper()
 	p.prompts++
 	prompt := fmt.Sprintf("READY%d> ", p.prompts)
-	for deadline := time.Now().Add(commandLimit); !strings.Contains(p.shown(), prompt); {
+	for deadline := time.Now().Add(commandLimit); !strings.Contains(p.shown(), prompt) || !p.isEditing(); {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("the terminal does not show %q: %q", prompt, p.shown())
+			p.t.Fatalf("the terminal does not show %q, or no line is edited: %q", prompt, p.shown())
 		}
 		time.Sleep(time.Millisecond) // the next look
 	}
+}
+
+// isEditing reports whether the shell has the terminal hand on keys one by one.
+func (p *person) isEditing() bool {
+	p.t.Helper()
+	conn, err := p.term.SyscallConn()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var mode *unix.Termios
+	var modeErr error
+	err = conn.Control(func(fd uintptr) { mode, modeErr = unix.IoctlGetTermios(int(fd), unix.TCGETS) })
+	if err := errors.Join(err, modeErr); err != nil {
+		p.t.Fatal(err)
+	}
+	return mode.Lflag&unix.ICANON == 0
 }
 
 // run types keys and Enter, and returns the words of the kvsh command that the
