@@ -153,7 +153,32 @@ type sorterTable struct {
 	t *table
 }
 
-func (t *sorterTable) source() source { return t.t.iter(iterOptions{}) }
+func (t *sorterTable) source() source {
+	src := t.t.iter(iterOptions{})
+	if it, ok := src.(*tableIter); ok {
+		return &sorterTableSource{tableIter: it}
+	}
+	return src // of an error
+}
+
+// sorterTableSource gives back the memory of what it has read: a mapped file is
+// memory of the process as far as it was touched, and this one has any size. So
+// its slices are valid, as those of a run, until the next call of next.
+type sorterTableSource struct {
+	*tableIter
+	dropped int64 // bytes from the start of the file
+}
+
+// sorterDrop is how much is given back at a time, in bytes: whole pages.
+const sorterDrop = 8 << 20
+
+func (s *sorterTableSource) next() bool {
+	if s.block.off-s.dropped > sorterDrop {
+		dropPages(s.t.data[s.dropped : s.dropped+sorterDrop])
+		s.dropped += sorterDrop
+	}
+	return s.tableIter.next()
+}
 
 func (t *sorterTable) remove(fsys FS) {
 	t.t.release()
