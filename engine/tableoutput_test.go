@@ -41,13 +41,14 @@ func TestTableOutputFaults(t *testing.T) {
 		for at := 1; ; at++ {
 			path := filepath.Join(t.TempDir(), "t")
 			fsys := &faultFS{FS: OS, fault: fault{at: at, times: 1, err: errno}}
+			panicked := false
 			err := func() (err error) {
 				defer func() {
 					if p := recover(); p != nil {
 						if p != (killed{}) {
 							panic(p)
 						}
-						err = errFault
+						err, panicked = errFault, true
 					}
 				}()
 				return writeWide(fsys, path)
@@ -59,8 +60,8 @@ func TestTableOutputFaults(t *testing.T) {
 				}
 				break
 			}
-			if !errors.Is(err, errFault) {
-				t.Errorf("%v: table = %v, want the fault", fsys.fault, err)
+			if !errors.Is(err, errFault) || panicked != (errno == 0) {
+				t.Errorf("%v: table = %v, a panic %t, want the fault", fsys.fault, err, panicked)
 			}
 			if left := temporaryFiles(t, filepath.Dir(path)); errno != 0 && len(left) > 0 {
 				t.Errorf("%v: %v are left", fsys.fault, left)
