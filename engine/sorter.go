@@ -15,7 +15,8 @@ import (
 // fixed amount of memory. Records are collected in an arena; when that is full
 // it is sorted and written to a temporary file, a run; in the end the runs are
 // merged. A run whose keys all follow those of the one before is appended to
-// it, so input that is sorted already is written once and read once.
+// it, so input that is sorted already is written once and read once. A table
+// can be the first run, see adopt.
 //
 // Values of some size go to a file of their own at once, so that sorting does
 // not move them, and merging does not hold one of each run in memory.
@@ -138,7 +139,8 @@ func (s *sorter) restart() {
 }
 
 // adopt takes over a table that is complete, as the records that were added
-// before all others. There is none of them yet, and no other table.
+// before all others. There is none of them yet, and no other table. After an
+// error the table is still the caller's.
 func (s *sorter) adopt(w *tableWriter) error {
 	t, err := mapTable(w.file, "temporary file", assigned{})
 	if err == nil {
