@@ -16,3 +16,7 @@ func newLargeMemory(n int) []byte {
 }
 
 func freeLargeMemory(b []byte) { _ = unix.Munmap(b[:cap(b)]) }
+
+// dropPages takes the pages of a mapped file, of which b begins with one, out of
+// the memory of the process. They are read again when they are touched.
+func dropPages(b []byte) { _ = unix.Madvise(b, unix.MADV_DONTNEED) }

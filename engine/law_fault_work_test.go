@@ -257,7 +257,7 @@ var faultWorks = []faultWork{
 		before: func(f *faultRun, db *DB) { f.write(db, set(0, 9, 20)) },
 		run: func(f *faultRun) {
 			f.with(func(db *DB) {
-				f.loadInOrder(db, set(10, 99, 1000)) // in several blocks
+				f.loadInOrder(db, set(10, 99, 1100)) // in several blocks
 				f.look(db)
 				broken := set(0, 1, 20)
 				for i := range 20 {
@@ -272,7 +272,7 @@ var faultWorks = []faultWork{
 		name: "import in order that makes the database",
 		run: func(f *faultRun) {
 			f.with(func(db *DB) {
-				f.loadInOrder(db, set(10, 99, 1000))
+				f.loadInOrder(db, set(10, 99, 1100))
 				f.look(db)
 			})
 		},

@@ -13,7 +13,8 @@ import (
 // database, and what would change is written: as the operations of one record
 // if that is little, else as a table under a temporary name, which one record
 // with its digest makes part of the database. So a load is there whole or not
-// at all, and costs one pass over its data however large it is.
+// at all, and costs one pass over its data however large it is. Items that come
+// in order, of which none is there, need no sorting: see loadStream.
 const (
 	loadBudget = 160 << 20 // bytes of memory for sorting: a million records of 120 bytes stay in it
 	loadSmall  = 1 << 20   // bytes of operations that go into the record itself
@@ -309,8 +310,8 @@ func (l *loader) large(ctx context.Context) (LoadResult, error) {
 // first writes the table for the first time, compared with the revision since.
 func (l *loader) first(ctx context.Context) (info tableInfo, w *tableWriter, since Rev, err error) {
 	if l.stream != nil {
-		ctx := withStep(ctx, Progress{Doing: "write", Total: l.count})
-		info, w, since, err = l.finishStream(ctx)
+		step := withStep(ctx, Progress{Doing: "write", Total: l.count})
+		info, w, since, err = l.finishStream(step)
 		if w != nil || err != nil {
 			return info, w, since, err
 		}

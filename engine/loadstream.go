@@ -20,8 +20,8 @@ type loadStream struct {
 	join loadJoin
 }
 
-// startStream begins a loadStream with the items in the sorter, if they will do. It
-// returns nil if not.
+// startStream begins a loadStream with the items in the sorter, if they will do.
+// It returns nil if not.
 func (l *loader) startStream() (*loadStream, error) {
 	if !l.sorter.ascends() {
 		return nil, nil
@@ -39,38 +39,36 @@ func (l *loader) startStream() (*loadStream, error) {
 		s.end()
 		return nil, nil
 	}
-	took := err == nil
-	if took {
-		took, err = s.addAll(l.sorter)
+	if err == nil {
+		var took bool
+		if took, err = s.addAll(l.sorter); took {
+			return s, nil
+		}
 	}
-	if !took {
-		s.end()
-		discardTable(l.db.fsys, s.w)
-		return nil, err
-	}
-	return s, nil
+	s.end()
+	discardTable(l.db.fsys, s.w)
+	return nil, err
 }
 
-// addAll adds what is in the sorter, and empties that if it could add all.
+// addAll adds what is in the sorter, and empties that if it could add all: else
+// the sorter has them still.
 func (s *loadStream) addAll(from *sorter) (took bool, err error) {
 	src, err := from.finish()
 	if err != nil {
 		return false, err
 	}
-	took = true
-	for took && err == nil && src.next() {
-		took, err = s.add(src.cur())
+	defer src.close()
+	from.done = false
+	for src.next() {
+		if took, err := s.add(src.cur()); !took || err != nil {
+			return false, err
+		}
 	}
-	if err == nil {
-		err = src.err()
+	if err := src.err(); err != nil {
+		return false, err
 	}
-	src.close()
-	if took && err == nil {
-		from.restart()
-	} else {
-		from.done = false
-	}
-	return took, err
+	from.restart()
+	return true, nil
 }
 
 // add adds an item, if it will do.

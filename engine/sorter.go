@@ -15,7 +15,8 @@ import (
 // fixed amount of memory. Records are collected in an arena; when that is full
 // it is sorted and written to a temporary file, a run; in the end the runs are
 // merged. A run whose keys all follow those of the one before is appended to
-// it, so input that is sorted already is written once and read once.
+// it, so input that is sorted already is written once and read once. A table
+// can be the first run, see adopt.
 //
 // Values of some size go to a file of their own at once, so that sorting does
 // not move them, and merging does not hold one of each run in memory.
@@ -138,7 +139,8 @@ func (s *sorter) restart() {
 }
 
 // adopt takes over a table that is complete, as the records that were added
-// before all others. There is none of them yet, and no other table.
+// before all others. There is none of them yet, and no other table. After an
+// error the table is still the caller's.
 func (s *sorter) adopt(w *tableWriter) error {
 	t, err := mapTable(w.file, "temporary file", assigned{})
 	if err == nil {
@@ -153,7 +155,32 @@ type sorterTable struct {
 	t *table
 }
 
-func (t *sorterTable) source() source { return t.t.iter(iterOptions{}) }
+func (t *sorterTable) source() source {
+	src := t.t.iter(iterOptions{})
+	if it, ok := src.(*tableIter); ok {
+		return &sorterTableSource{tableIter: it}
+	}
+	return src // of an error
+}
+
+// sorterTableSource gives back the memory of what it has read: a mapped file is
+// memory of the process as far as it was touched, and this one has any size. So
+// its slices are valid, as those of a run, until the next call of next.
+type sorterTableSource struct {
+	*tableIter
+	dropped int64 // bytes from the start of the file
+}
+
+// sorterDrop is how much is given back at a time, in bytes: whole pages.
+const sorterDrop = 8 << 20
+
+func (s *sorterTableSource) next() bool {
+	if s.block.off-s.dropped > sorterDrop {
+		dropPages(s.t.data[s.dropped : s.dropped+sorterDrop])
+		s.dropped += sorterDrop
+	}
+	return s.tableIter.next()
+}
 
 func (t *sorterTable) remove(fsys FS) {
 	t.t.release()

@@ -135,6 +135,16 @@ var lockMutants = []mutant{
 		tests: "^TestLawLoadOvertaken$",
 	},
 	{
+		name: "load: a stream ends at a key that is there", promise: "P2 a load decides on every key", file: "engine/loadstream.go",
+		old: "old != nil || err != nil {", new: "old != nil && err != nil {",
+		tests: "^TestLawLoadStream$",
+	},
+	{
+		name: "load: what was streamed is compared again", promise: "P6 a load sees what came meanwhile", file: "engine/load.go",
+		old: "if l.streamed {", new: "if l.streamed && false {",
+		tests: "^TestLawLoadStreamOvertaken$",
+	},
+	{
 		name: "reader: MANIFEST is read again", promise: "P5 a file that moved is found again", file: "engine/base.go",
 		old: "if now.generation == man.generation {", new: "if now.generation == man.generation || true {",
 		tests: "^TestLawReaderOvertaken$",
