@@ -19,6 +19,33 @@ const lockFile = "LOCK"
 // no wait with an end that a context could break.
 const lockPoll = time.Millisecond
 
+// A turn is how long a writer has had the lock again and again, with pauses in
+// which no other is likely to get it: those look once in lockPoll, and between
+// two commits of one that is busy lie microseconds. On a slow disk they could
+// wait for ever.
+type turn struct {
+	began    time.Time // the first lock of the turn
+	released time.Time // the last one
+}
+
+// A turn lasts turnTime, and the pause behind it is long enough for the poll of
+// another writer. It costs one that is alone less than a hundredth.
+const (
+	turnTime  = 250 * time.Millisecond
+	turnPause = 3 * lockPoll / 2
+)
+
+// over reports, before the lock is taken at a time, whether it is the turn of
+// others. If so a new turn begins.
+func (t *turn) over(now time.Time) bool {
+	paused := now.Sub(t.released) >= turnPause
+	over := !paused && now.Sub(t.began) >= turnTime
+	if paused || over {
+		t.began = now
+	}
+	return over
+}
+
 // openLock opens LOCK of a database. One that is missing is made: it holds nothing
 // but the lock.
 func openLock(fsys FS, dir string) (File, error) {

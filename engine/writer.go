@@ -13,6 +13,7 @@ import (
 // it compares, and where nobody else has written since, it goes on at once.
 type writer struct {
 	lock     File
+	turn     turn
 	markFile File
 	wal      appender // nil: to be opened after a recovery
 	walSync  bool
@@ -47,6 +48,9 @@ func (w *writer) prepare(ctx context.Context, db *DB) (err error) {
 			return err
 		}
 	}
+	if w.turn.over(time.Now()) {
+		time.Sleep(turnPause)
+	}
 	if err := acquire(ctx, w.lock, db.opts.wait(), db.opts.Writer); err != nil {
 		return err
 	}
@@ -57,7 +61,10 @@ func (w *writer) prepare(ctx context.Context, db *DB) (err error) {
 	return nil
 }
 
-func (w *writer) unlock() { _ = w.lock.Unlock() }
+func (w *writer) unlock() {
+	_ = w.lock.Unlock()
+	w.turn.released = time.Now()
+}
 
 // ready compares the log with what the writer knows, and recovers it if
 // anything is different. Called under the lock.
