@@ -135,6 +135,12 @@ func (s *Session) runEditor(ctx context.Context, file string) error {
 		editor = s.Getenv("EDITOR")
 	}
 	if editor == "" {
+		if !s.InTerminal { // vi would wait for keys for ever
+			return &refusedError{
+				reason: "vi needs a terminal",
+				hint:   "set takes a value from stdin; $EDITOR can name a program that needs no terminal",
+			}
+		}
 		editor = "vi"
 	}
 	err := s.run(ctx, child{words: []string{"/bin/sh", "-c", editor + ` "$1"`, "sh", file}, stdin: s.childStdin()})

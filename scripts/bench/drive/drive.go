@@ -211,8 +211,12 @@ func checkedGet(get func(key []byte) ([]byte, error), r Records) error {
 	var key [16]byte
 	i := rand.IntN(r.N)
 	value, err := get(r.AppendKey(key[:0], i))
-	if err == nil && len(value) != r.ValueSize {
+	switch {
+	case err != nil:
+	case len(value) != r.ValueSize:
 		err = fmt.Errorf("record %d has a value of %d bytes, want %d", i, len(value), r.ValueSize)
+	case value[0] != r.first(i): // a store that only says where the value is has not read it
+		err = fmt.Errorf("record %d has a wrong value", i)
 	}
 	return err
 }
@@ -248,7 +252,7 @@ func scan(s Store, r Records, row string, limit int) error {
 	n, sum := 0, 0
 	err := s.Scan(from, prefix, limit, func(k, v []byte) {
 		n++
-		sum += int(k[len(k)-1]) + len(v)
+		sum += int(k[len(k)-1]) + int(v[0])
 	})
 	if err == nil && (n == 0 || sum == 0) {
 		err = fmt.Errorf("scan from %q with prefix %q reads nothing", from, prefix)

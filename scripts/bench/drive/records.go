@@ -47,10 +47,9 @@ func (r Records) Key(i int) string { return string(r.AppendKey(nil, i)) }
 // would take for an option, and compresses as text of random
 // letters does, to three quarters.
 func (r Records) AppendValue(dst []byte, i int) []byte {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_."
 	left := r.ValueSize
 	for n := uint64(0); left > 0; n++ {
-		x := mix(uint64(i)<<8 ^ n ^ 0xa5a5a5a5)
+		x := letters10(i, n)
 		for range min(10, left) {
 			dst = append(dst, letters[x&63])
 			x >>= 6
@@ -59,6 +58,14 @@ func (r Records) AppendValue(dst []byte, i int) []byte {
 	}
 	return dst
 }
+
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_."
+
+// letters10 is letters 10×n to 10×n+9 of a value, six bits each.
+func letters10(i int, n uint64) uint64 { return mix(uint64(i)<<8 ^ n ^ 0xa5a5a5a5) }
+
+// first is the first byte of a value.
+func (r Records) first(i int) byte { return letters[letters10(i, 0)&63] }
 
 // All yields all records from 0 on. The bytes hold until the next one.
 func (r Records) All() iter.Seq2[[]byte, []byte] {
