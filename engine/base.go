@@ -120,30 +120,20 @@ func (b *base) get(ikey []byte, at Rev) (v version, ok bool, err error) {
 			return v, ok, err
 		}
 	}
-	ok, err = b.getFolded(ikey, at, &v)
-	return v, ok, err
-}
-
-// getFolded fills dst with what the tables have of a key, as table.get does.
-func (b *base) getFolded(ikey []byte, at Rev, dst *version) (bool, error) {
-	if len(b.runs) == 1 {
-		return b.runs[0].get(ikey, at, dst)
-	}
-	found := false
 	for _, r := range b.runs {
-		if found && dst.rev >= r.maxRev {
+		if ok && v.rev >= r.maxRev {
 			break
 		}
-		var v version
-		ok, err := r.get(ikey, at, &v)
+		var w version
+		found, err := r.get(ikey, at, &w)
 		if err != nil {
-			return false, err
+			return v, false, err
 		}
-		if ok && (!found || v.rev > dst.rev) {
-			*dst, found = v, true
+		if found && (!ok || w.rev > v.rev) {
+			v, ok = w, true
 		}
 	}
-	return found, nil
+	return v, ok, nil
 }
 
 // get fills dst with what the run has of a key, as table.get does.

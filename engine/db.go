@@ -235,24 +235,6 @@ func (db *DB) use(ctx context.Context) (func(), error) {
 	return db.users.Done, nil
 }
 
-// enrolPinned registers a call, which ends by users.Done, and pins the newest
-// committed state for it: use and txCore.state in one, for a View is as short
-// as a get.
-func (db *DB) enrolPinned(ctx context.Context, core *txCore) error {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	if err := db.enrol(ctx); err != nil {
-		return err
-	}
-	if err := db.refresh(); err != nil {
-		db.users.Done()
-		return err
-	}
-	db.base.retain()
-	core.base, core.rev = db.base, db.end.rev
-	return nil
-}
-
 // enrol registers a call. Called with mu held.
 func (db *DB) enrol(ctx context.Context) error {
 	if db.closed {

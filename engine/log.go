@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -114,4 +115,15 @@ func cutSegment(fsys FS, dir string, at position) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
+}
+
+// syncLog makes durable which segments there are in the log of a database. What
+// a process moved to history/, and did not live to sync, gets its name there
+// first: a segment that stands nowhere would be a loss.
+func syncLog(fsys FS, dir string) error {
+	err := fsys.SyncDir(filepath.Join(dir, historyDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return fsys.SyncDir(filepath.Join(dir, logDir))
 }

@@ -95,6 +95,24 @@ func (db *DB) viewCore(ctx context.Context, fn func(*txCore) error) error {
 	return fn(core)
 }
 
+// enrolPinned registers a call, which ends by users.Done, and pins the newest
+// committed state for it: use and txCore.state in one, for a View is as short
+// as a get.
+func (db *DB) enrolPinned(ctx context.Context, core *txCore) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err := db.enrol(ctx); err != nil {
+		return err
+	}
+	if err := db.refresh(); err != nil {
+		db.users.Done()
+		return err
+	}
+	db.base.retain()
+	core.base, core.rev = db.base, db.end.rev
+	return nil
+}
+
 // viewPast turns a transaction to an earlier revision.
 func (db *DB) viewPast(core *txCore, at Rev) error {
 	if at > core.rev {

@@ -19,7 +19,6 @@ type txCore struct {
 
 	rev      Rev     // reads see this revision and, in a round, what is pending
 	base     *base   // pinned; nil until the first read
-	folded   bool    // all that rev sees is in the tables of base
 	former   []*base // pinned before, of which values were perhaps lent
 	readonly bool
 
@@ -134,14 +133,7 @@ func (c *txCore) lookup(ikey []byte, dst *version) (ok bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		// What comes behind the tables later is newer than rev, and so is what
-		// stands behind those of a later base.
-		c.folded = c.folded || b.tail.empty()
-		if c.folded {
-			ok, err = b.getFolded(ikey, c.rev, dst)
-		} else {
-			*dst, ok, err = b.get(ikey, c.rev)
-		}
+		*dst, ok, err = b.get(ikey, c.rev)
 		if err != errVanished {
 			return ok, err
 		}

@@ -167,7 +167,7 @@ func (w *writer) commit(db *DB, r *round) (Outcome, error) {
 	before := w.mark
 	err := w.wal.append(before.pos.rev+1, r.records)
 	if err == nil {
-		err = landed(db.fsys, filepath.Join(db.dir, logDir), before.pos, end)
+		err = landed(db.fsys, db.dir, before.pos, end)
 	}
 	if err == nil {
 		w.mark.pos = end
@@ -197,10 +197,11 @@ func (w *writer) commit(db *DB, r *round) (Outcome, error) {
 
 // landed makes the name of a new segment durable, if an append from one position
 // to another began one, and checks that the log ends where it was to end.
-func landed(fsys FS, logPath string, from, end position) error {
+func landed(fsys FS, dir string, from, end position) error {
+	logPath := filepath.Join(dir, logDir)
 	if end.segment != from.segment {
 		keepSegmentOwners(fsys, logPath, from.segment)
-		if err := fsys.SyncDir(logPath); err != nil {
+		if err := syncLog(fsys, dir); err != nil {
 			return err
 		}
 	}

@@ -86,11 +86,10 @@ type lineEditor struct {
 	printed   printed       // what others want to show
 
 	// Of the line being read.
-	buffer  buffer
-	prompt  string
-	prefill string // what the next line begins with
-
-	fetchedAt int    // the place in the history of prefill, if it is from there
+	buffer    buffer
+	prompt    string
+	prefill   string // what the next line begins with
+	fetchedAt int    // the place of prefill in the history, if it is from there
 	asking    bool   // for an answer
 	typed     []byte // text that is not yet in the buffer
 	pasting   bool

@@ -43,7 +43,7 @@ func newExpiring(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, k
 		return nil, fmt.Errorf("%s: seconds is a %s, want a number", b.Name(), seconds.Type())
 	}
 	if math.IsNaN(n) || n <= 0 || n > most {
-		return nil, fmt.Errorf("%s: %v seconds, want more than 0 and at most %d", b.Name(), seconds, most)
+		return nil, fmt.Errorf("%s: %v seconds, want more than 0 and at most %d", b.Name(), seconds, int64(most))
 	}
 	if _, err := valueBytes(value); err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name(), err)

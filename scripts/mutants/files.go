@@ -60,6 +60,11 @@ var fileMutants = []mutant{
 		tests: "^TestLawOrderOfSyncs$",
 	},
 	{
+		name: "history: the names of others before the log", promise: "P1 a segment stands somewhere at any moment", file: "engine/log.go",
+		old: "err := fsys.SyncDir(filepath.Join(dir, historyDir))", new: "var err error",
+		tests: "^TestHistoryIsSyncedBeforeLog$",
+	},
+	{
 		name: "snapshot: read back", promise: "P9 a backup is whole when it has its name", file: "engine/save.go",
 		old: "if err := verify(w.path); err != nil {", new: "if err := verify(w.path); err != nil && !errors.Is(err, ErrDamaged) {",
 		tests: "^TestLawReadBack$",
