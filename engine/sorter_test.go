@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -232,4 +233,69 @@ func TestSorterLargeMemory(t *testing.T) {
 		t.Error("close leaves memory behind")
 	}
 	s.close() // again is no error
+}
+
+// Ensure that a sorter reads a table that it took over in bounded memory: what
+// is mapped counts as memory of the process, too.
+func TestSorterTableMemory(t *testing.T) {
+	resident := func() int64 { // bytes of files that the process has in memory
+		text, err := os.ReadFile("/proc/self/status")
+		if err != nil {
+			t.Skip(err)
+		}
+		var kib int64
+		for line := range strings.Lines(string(text)) {
+			var n int64
+			if name, rest, _ := strings.Cut(line, ":"); name == "RssFile" || name == "RssShmem" {
+				if _, err := fmt.Sscan(rest, &n); err != nil {
+					t.Fatal(err)
+				}
+				kib += n
+			}
+		}
+		return kib << 10
+	}
+	const count, size = 1200, 64 << 10
+	w, err := newTableWriter(OS, filepath.Join(t.TempDir(), "t.tmp"), tableOptions{kind: kindIngest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := version{value: make([]byte, size), size: size}
+	for i := range count {
+		v.key = fmt.Appendf(v.key[:0], "\x00%06d", i)
+		if err := w.add(&v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.complete(); err != nil {
+		t.Fatal(err)
+	}
+	s := newSorter(OS, t.TempDir(), 1<<20)
+	defer s.close()
+	if err := s.adopt(w); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a load that is overtaken reads it again
+		before, most := resident(), int64(0)
+		src, err := s.finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for ; src.next(); n++ {
+			if got := src.cur(); string(got.key[1:]) != fmt.Sprintf("%06d", n) || !bytes.Equal(got.value, v.value) {
+				t.Fatalf("item %d is %q with %d bytes", n, got.key, len(got.value))
+			}
+			if n%50 == 0 {
+				most = max(most, resident()-before)
+			}
+		}
+		if err := src.err(); err != nil || n != count {
+			t.Fatalf("%d items, %v, want %d", n, err, count)
+		}
+		src.close()
+		if limit := int64(2 * sorterDrop); most > limit {
+			t.Errorf("reading %d bytes takes up to %d bytes of memory, want at most %d", count*size, most, limit)
+		}
+	}
 }
