@@ -54,7 +54,6 @@ type Options struct {
 // no part of the format: each writer may have its own.
 type sizes struct {
 	segment int64 // of a segment of the log
-	short   int64 // of one written by a handle that has just opened the log; 0: as segment
 	fold    int64 // of the tail, when it is folded
 	first   int64 // of the tail, when the first commit of a handle folds it; 0: as fold
 	slice   int64 // of the table that one step of a merge writes
@@ -63,7 +62,7 @@ type sizes struct {
 	keep    int64 // of history that is kept in any case
 }
 
-var defaultSizes = sizes{segment: segmentSize, short: shortSegmentSize, fold: foldSize, first: firstFoldSize, slice: sliceSize, load: loadBudget, small: loadSmall, keep: keepBytes}
+var defaultSizes = sizes{segment: segmentSize, fold: foldSize, first: firstFoldSize, slice: sliceSize, load: loadBudget, small: loadSmall, keep: keepBytes}
 
 func (o *Options) notice(text string) {
 	if o.Notice != nil {

@@ -25,7 +25,7 @@ import (
 // all of them smaller, KVSH_SOAK=1 larger.
 
 // lawSizes make every kind of file come and go with a few kilobytes of data.
-var lawSizes = sizes{segment: 1 << 10, short: 512, fold: 4 << 10, slice: 4 << 10, load: 64 << 10, small: 512, keep: 2 << 10}
+var lawSizes = sizes{segment: 1 << 10, fold: 4 << 10, slice: 4 << 10, load: 64 << 10, small: 512, keep: 2 << 10}
 
 // soaking reports whether there is time.
 func soaking() bool { return os.Getenv("KVSH_SOAK") == "1" }

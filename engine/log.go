@@ -9,14 +9,10 @@ import (
 	"github.com/tidwall/wal"
 )
 
-// Sizes in bytes at which a segment is rotated. A writer's start reads the last
-// segment, of 256 KiB in the time of a fifth of a command that sets one key, so
-// one that just started rotates sooner. A record larger than that gets a segment
-// of its own.
-const (
-	segmentSize      = 256 << 10
-	shortSegmentSize = 64 << 10
-)
+// segmentSize is the size in bytes at which a segment is rotated. A writer's
+// start reads the last segment, so it is small; a record larger than it gets a
+// segment of its own.
+const segmentSize = 256 << 10
 
 // An appender appends records to the log. It is the whole of what the engine
 // asks of tidwall/wal; everything that library leaves open, or gets wrong after

@@ -31,7 +31,7 @@ func largeRecordDB(t *testing.T) (dir, segment string, offset, length int64) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "t.kv")
 	o := Options{Create: true, sizes: defaultSizes}
-	o.sizes.segment, o.sizes.short, o.sizes.first = 1<<30, 0, 1<<30
+	o.sizes.segment, o.sizes.first = 1<<30, 1<<30
 	db := openTest(t, dir, o)
 	set := func(keys, size int) {
 		updateTest(t, db, func(ctx context.Context, tx Tx) (err error) {

@@ -17,8 +17,6 @@ type writer struct {
 	markFile File
 	wal      appender // nil: to be opened after a recovery
 	walSync  bool
-	segment  int64 // size in bytes at which wal rotates, see openLog
-	rotated  bool  // wal has rotated
 	man      *manifest
 	mark     mark // as last written or read; its pos is the end of the log
 	tailSize int64
@@ -70,9 +68,6 @@ func (w *writer) unlock() {
 // anything is different. Called under the lock.
 func (w *writer) ready(db *DB) error {
 	if w.wal != nil && w.unchanged(db) {
-		if w.rotated && w.segment < db.opts.sizes.segment {
-			return w.openLog(db, db.opts.sizes.segment)
-		}
 		return nil
 	}
 	w.drop()
@@ -116,25 +111,12 @@ func (w *writer) ready(db *DB) error {
 		w.tailSize += info.Size()
 	}
 	w.walSync = w.man.setting("sync", syncAlways) == syncAlways
-	size := db.opts.sizes.segment
-	if short := db.opts.sizes.short; short > 0 {
-		size = min(short, size)
-	}
-	return w.openLog(db, size)
-}
-
-// openLog opens the log, which is clean up to its end, to rotate at a size. To
-// open it reads the last segment whole. So a handle keeps segments short, for
-// the next one, until it has filled one by itself and nobody else wrote.
-func (w *writer) openLog(db *DB, segmentSize int64) (err error) {
-	w.segment, w.rotated = segmentSize, false
-	if w.wal, err = db.opts.openAppender(filepath.Join(db.dir, logDir), w.walSync, segmentSize); err != nil {
+	if w.wal, err = db.opts.openAppender(filepath.Join(db.dir, logDir), w.walSync, db.opts.sizes.segment); err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
-	end := w.mark.pos.rev
-	if last, err := w.wal.last(); err != nil || last != end {
+	if last, err := w.wal.last(); err != nil || last != e.end.rev {
 		w.drop()
-		return &CorruptError{File: logDir, Rev: end, Reason: fmt.Sprintf("the log library counts up to revision %d: %v", last, err)}
+		return &CorruptError{File: logDir, Rev: e.end.rev, Reason: fmt.Sprintf("the log library counts up to revision %d: %v", last, err)}
 	}
 	return nil
 }
@@ -161,7 +143,7 @@ func (w *writer) drop() { w.wal = nil }
 func (w *writer) commit(db *DB, r *round) (Outcome, error) {
 	end := w.mark.pos
 	for _, data := range r.records {
-		end = place(end, len(data), w.segment)
+		end = place(end, len(data), db.opts.sizes.segment)
 	}
 	end.sum, end.anySum, end.stamp = r.sum, false, r.stamp
 	before := w.mark
@@ -181,7 +163,6 @@ func (w *writer) commit(db *DB, r *round) (Outcome, error) {
 		return w.fail(db, err)
 	}
 	w.tailSize += r.size
-	w.rotated = w.rotated || end.segment != before.pos.segment
 	limit := db.opts.sizes.fold
 	if first := db.opts.sizes.first; !w.begun && first > 0 {
 		limit = min(limit, first)
