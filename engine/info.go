@@ -304,7 +304,7 @@ func (db *DB) syncLog() error {
 			return err
 		}
 	}
-	if err := db.fsys.SyncDir(logPath); err != nil {
+	if err := syncLogDir(db.fsys, db.dir); err != nil {
 		return err
 	}
 	db.w.unsynced = false

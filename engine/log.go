@@ -81,23 +81,24 @@ func place(at position, n int, segmentSize int64) (end position) {
 	return end
 }
 
-// rollBack takes everything behind at out of the log, after an append that
-// failed: first the segments begun since, then the end of the one at was in.
-// When it returns nil, nothing of the append can ever be seen.
+// rollBack takes everything behind at out of the log of a database, after an
+// append that failed: first the segments begun since, then the end of the one at
+// was in. When it returns nil, nothing of the append can ever be seen.
 func rollBack(fsys FS, dir string, at position) error {
-	firsts, _, err := listSegments(fsys, dir)
+	logPath := filepath.Join(dir, logDir)
+	firsts, _, err := listSegments(fsys, logPath)
 	if err != nil {
 		return err
 	}
 	for i := len(firsts) - 1; i >= 0 && firsts[i] > at.segment; i-- {
-		if err := fsys.Remove(filepath.Join(dir, segmentName(firsts[i]))); err != nil {
+		if err := fsys.Remove(filepath.Join(logPath, segmentName(firsts[i]))); err != nil {
 			return err
 		}
 	}
-	if err := cutSegment(fsys, dir, at); err != nil {
+	if err := cutSegment(fsys, logPath, at); err != nil {
 		return err
 	}
-	return fsys.SyncDir(dir)
+	return syncLogDir(fsys, dir)
 }
 
 // cutSegment cuts the segment of at behind at, durably.
@@ -113,10 +114,10 @@ func cutSegment(fsys FS, dir string, at position) error {
 	return errors.Join(err, f.Close())
 }
 
-// syncLog makes durable which segments there are in the log of a database. What
+// syncLogDir makes durable which segments there are in the log of a database. What
 // a process moved to history/, and did not live to sync, gets its name there
 // first: a segment that stands nowhere would be a loss.
-func syncLog(fsys FS, dir string) error {
+func syncLogDir(fsys FS, dir string) error {
 	err := fsys.SyncDir(filepath.Join(dir, historyDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

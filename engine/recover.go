@@ -202,7 +202,7 @@ func recoverLog(fsys FS, dir string, id identity, boot bootID, o *Options) (*log
 				}
 			}
 		}
-		if err := syncLog(fsys, dir); err != nil {
+		if err := syncLogDir(fsys, dir); err != nil {
 			return nil, err
 		}
 	}
@@ -253,7 +253,7 @@ func (e *logEnd) cut(fsys FS, dir string, o *Options) error {
 	e.firsts = slices.DeleteFunc(e.firsts, func(first Rev) bool { return first > e.end.segment })
 	o.notice(fmt.Sprintf("%s/%s: cut %d bytes of an unfinished transaction after revision %d, kept in %s/",
 		logDir, segmentName(e.end.segment), cut, e.end.rev, quarantineDir))
-	return syncLog(fsys, dir)
+	return syncLogDir(fsys, dir)
 }
 
 // syncFile makes a file durable that somebody else wrote.

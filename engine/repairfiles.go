@@ -314,7 +314,7 @@ func (m *mender) strangers() error {
 		if err := m.fsys.Remove(filepath.Join(m.dir, logDir, name)); err != nil {
 			return err
 		}
-		if err := m.fsys.SyncDir(filepath.Join(m.dir, logDir)); err != nil {
+		if err := syncLogDir(m.fsys, m.dir); err != nil {
 			return err
 		}
 	}

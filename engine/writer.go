@@ -182,7 +182,7 @@ func landed(fsys FS, dir string, from, end position) error {
 	logPath := filepath.Join(dir, logDir)
 	if end.segment != from.segment {
 		keepSegmentOwners(fsys, logPath, from.segment)
-		if err := syncLog(fsys, dir); err != nil {
+		if err := syncLogDir(fsys, dir); err != nil {
 			return err
 		}
 	}
@@ -197,7 +197,7 @@ func landed(fsys FS, dir string, from, end position) error {
 // the answer "not committed" is true. If that fails too nothing is known.
 func (w *writer) fail(db *DB, cause error) (Outcome, error) {
 	w.drop()
-	err := rollBack(db.fsys, filepath.Join(db.dir, logDir), w.mark.pos)
+	err := rollBack(db.fsys, db.dir, w.mark.pos)
 	if err == nil {
 		// MARK may have been written in part, or whole before its error.
 		err = writeMark(db.fsys, db.dir, &w.markFile, &w.mark)

@@ -133,7 +133,7 @@ var recoveryMutants = []mutant{
 	},
 	{
 		name: "recovery: names of segments are synced", promise: "P1 what a dead writer left is durable before it counts", file: "engine/recover.go",
-		old: "if err := syncLog(fsys, dir); err != nil {", new: "if err := error(nil); err != nil {",
+		old: "if err := syncLogDir(fsys, dir); err != nil {", new: "if err := error(nil); err != nil {",
 		tests: "^TestLawOrderOfSyncs$",
 	},
 	{
