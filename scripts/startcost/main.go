@@ -53,7 +53,6 @@ var usual = []string{
 	"github.com/tidwall/wal",
 	"github.com/klauspost/compress/zstd",
 	"compress/gzip",
-	"github.com/valyala/fastjson",
 	"encoding/json",
 	"encoding/csv",
 	"regexp",
@@ -63,7 +62,7 @@ var usual = []string{
 	"github.com/spf13/cobra,github.com/chzyer/readline,github.com/olekukonko/tablewriter",
 	"github.com/spf13/cobra,github.com/chzyer/readline,github.com/olekukonko/tablewriter," +
 		"github.com/tidwall/wal,github.com/klauspost/compress/zstd,compress/gzip," +
-		"github.com/valyala/fastjson,encoding/json,golang.org/x/sys/unix",
+		"encoding/json,go.starlark.net/starlark,golang.org/x/sys/unix",
 }
 
 func main() {
